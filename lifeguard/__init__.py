@@ -1,0 +1,69 @@
+"""Contracts on the lifetime of resources: what is acquired is released, handed over or rolled back, on every path.
+
+The layout, from the inside out; imports go inwards only:
+
+- `errors`, `places`: what is raised on purpose; where in the user's code something happened.
+- `kinds`, `keys`, `contracts`, `rules`, `verdict`: frozen data. What can be owed, which one, what a function does to it, which rules
+  there are, and what a scope has to say.
+- `ledger`: the state machine. Events in, obligations and findings out; it knows no function, no thread, no format.
+- `text`: the report, a function over the verdict.
+- `context`, `telling`: what is current; an event on its way to the ledger, the invariants and the observers.
+- `enforcement`, `grace`, `allowances`, `scopes`: the scope, its policies and its life.
+- `reading`, `watching`, `weaving`: from a call to what its contracts say; a function and its contracts become one wrapper.
+- `decorators`, `binding`, `inheritance`: how contracts come to functions.
+"""
+
+from lifeguard import blindness as _blindness
+from lifeguard.binding import contracts_for
+from lifeguard.context import Event, Observer
+from lifeguard.decorators import acquires, atomic, invariant, on_failure, releases, rolls_back, settles, transfers, uses
+from lifeguard.errors import DeclarationError, LifeguardWarning, UsageError, ViolationError
+from lifeguard.inheritance import contracts_of, implements
+from lifeguard.keys import after, each
+from lifeguard.kinds import OUTSIDE, Grace, Resource, Rollback, all_of
+from lifeguard.ledger.invariants import Breach, Holding, LedgerView
+from lifeguard.scopes import Scope, scope
+from lifeguard.verdict import Outstanding, Verdict, Violation
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "OUTSIDE",
+    "Breach",
+    "DeclarationError",
+    "Event",
+    "Grace",
+    "Holding",
+    "LedgerView",
+    "LifeguardWarning",
+    "Observer",
+    "Outstanding",
+    "Resource",
+    "Rollback",
+    "Scope",
+    "UsageError",
+    "Verdict",
+    "Violation",
+    "ViolationError",
+    "acquires",
+    "after",
+    "all_of",
+    "atomic",
+    "contracts_for",
+    "contracts_of",
+    "each",
+    "implements",
+    "invariant",
+    "on_failure",
+    "releases",
+    "rolls_back",
+    "scope",
+    "settles",
+    "transfers",
+    "uses",
+]
+
+for _name in __all__:
+    if hasattr(globals()[_name], "__module__") and not _name.isupper():
+        globals()[_name].__module__ = "lifeguard"
+del _name

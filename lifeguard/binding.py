@@ -1,0 +1,581 @@
+"""Contracts for code that one does not own: written on a stand-in class, bound to the real one, and taken off again."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import inspect
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from types import FunctionType, ModuleType
+from typing import Any, Protocol, TypeVar, cast
+
+from lifeguard import context
+from lifeguard.context import Blind
+from lifeguard.contracts import Contract
+from lifeguard.enforcement import switch
+from lifeguard.errors import DeclarationError, UsageError
+from lifeguard.keys import repr_safely
+from lifeguard.watching import Function, Woven
+from lifeguard.weaving import describe, reached, signature_of, weave, woven_of
+
+T = TypeVar("T")
+
+_ABSENT: Any = object()
+_lock = threading.RLock()
+
+
+class _Point:
+    """One method of a stand-in, and where it is bound."""
+
+    def __init__(
+        self,
+        stand_in: str,
+        name: str,
+        contracts: tuple[Contract, ...],
+        declared: inspect.Signature | None,
+        *,
+        static: bool,
+    ) -> None:
+        self.stand_in = stand_in
+        self.name = name
+        self.contracts = contracts
+        self.declared = declared
+        self.static = static
+
+    def wrap(self, function: Function, owner: str) -> Function:
+        """A wrapper around the real function."""
+        name = f"{owner}.{self.name}" if owner else self.name
+        return weave(function, self.contracts, declared=self._seen_from(function), origin=self.stand_in, name=name)
+
+    def _seen_from(self, function: Function) -> inspect.Signature | None:
+        """The real signature where it has the names that the contracts mention, else the stand-in's."""
+        real = signature_of(function)
+        names = frozenset().union(*(contract.names for contract in self.contracts)) - {"result"}
+        if real is not None and names <= set(real.parameters):
+            return real
+        hidden = real is None or any(
+            one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in real.parameters.values()
+        )
+        if not hidden:
+            assert real is not None
+            missing = ", ".join(sorted(names - set(real.parameters)))
+            raise DeclarationError.at_caller(
+                f"{self.stand_in}.{self.name}: its contracts mention {missing}, which {describe(function)} does not take; "
+                f"it takes {', '.join(real.parameters) or 'nothing'}"
+            )
+        return self.declared
+
+
+class _Binding:
+    """A point bound to one class, module or object; reversible."""
+
+    def __init__(self, point: _Point, target: Any, owner: str, *, on_instance: bool = False) -> None:
+        self.point = point
+        self.target = target
+        self.owner = owner
+        self.on_instance = on_instance
+        self.own = _ABSENT  # what stood in the target's own namespace before
+        self.ours: Any = _ABSENT  # what we put there
+        self.wovens: list[Woven] = []
+        self.replaced_by: Any = None
+
+    @property
+    def what(self) -> str:
+        """The point as messages name it."""
+        return f"{self.owner}.{self.point.name}" if self.owner else self.point.name
+
+    def put(self) -> None:
+        """Put the wrapper in."""
+        self.own = vars(self.target).get(self.point.name, _ABSENT)
+        self._weave(self._found())
+
+    def _found(self) -> Any:
+        if self.on_instance:
+            return getattr(self.target, self.point.name)
+        return inspect.getattr_static(self.target, self.point.name)
+
+    def _weave(self, found: Any) -> None:
+        woven: Any
+        if isinstance(found, classmethod | staticmethod):
+            inner = self.point.wrap(found.__func__, self.owner)
+            woven = type(found)(inner)
+        elif isinstance(found, property):
+            inner = self.point.wrap(cast(Function, found.fget), self.owner)
+            woven = property(inner, found.fset, found.fdel, found.__doc__)
+        elif self.on_instance and inspect.ismethod(found):
+            inner = self.point.wrap(found.__func__, self.owner)
+            woven = inner.__get__(self.target)  # type: ignore[attr-defined]
+        elif isinstance(found, FunctionType) or not _is_mock(found):
+            inner = self.point.wrap(found, self.owner)
+            woven = (
+                inner if isinstance(self.target, ModuleType) or isinstance(found, FunctionType) else staticmethod(inner)
+            )
+        else:
+            inner, woven = None, _watch_callable(self.point, found, self.owner, self.wovens)
+        if inner is not None:
+            made = woven_of(inner)
+            assert made is not None
+            self.wovens.append(made)
+        self.ours = woven
+        setattr(self.target, self.point.name, woven)
+
+    def in_place(self) -> bool:
+        """Whether our wrapper is still reached through the target's attribute."""
+        found = vars(self.target).get(self.point.name, _ABSENT)
+        if found is self.ours:
+            return True
+        inner = getattr(found, "__func__", getattr(found, "fget", found))
+        return any(woven in self.wovens for woven in reached(inner))
+
+    def rebind(self) -> None:
+        """Wrap what a set-up put in our place."""
+        if not self.in_place():
+            with contextlib.suppress(AttributeError):
+                self._weave(self._found())
+
+    def take_out(self) -> None:
+        """Put back what stood there; where something else was put in our place since, leave that alone."""
+        for woven in self.wovens:
+            woven.active = False
+        if vars(self.target).get(self.point.name, _ABSENT) is self.ours:
+            if self.own is _ABSENT:
+                delattr(self.target, self.point.name)
+            else:
+                setattr(self.target, self.point.name, self.own)
+
+
+def _is_mock(value: object) -> bool:
+    mock = sys.modules.get("unittest.mock")
+    return mock is not None and isinstance(value, mock.NonCallableMock)
+
+
+class _Proxy:
+    """A callable put on an object in place of a watched method (a mock, mostly): calls are watched, all else passes through."""
+
+    __slots__ = ("__weakref__", "_lg_call", "_lg_value")
+
+    def __init__(self, value: Any, call: Callable[..., Any]) -> None:
+        object.__setattr__(self, "_lg_value", value)
+        object.__setattr__(self, "_lg_call", call)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        return object.__getattribute__(self, "_lg_call")(*args, **kwargs)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("__call__", "_lg_value"):
+            return object.__getattribute__(self, name)
+        return getattr(object.__getattribute__(self, "_lg_value"), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(object.__getattribute__(self, "_lg_value"), name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(object.__getattribute__(self, "_lg_value"), name)
+
+    def __repr__(self) -> str:
+        return repr(object.__getattribute__(self, "_lg_value"))
+
+    def __eq__(self, other: object) -> bool:
+        return bool(object.__getattribute__(self, "_lg_value") == unproxied(other))
+
+    def __hash__(self) -> int:
+        return hash(object.__getattribute__(self, "_lg_value"))
+
+
+def unproxied(value: Any) -> Any:
+    """What a proxy stands for; any other value as it is."""
+    return object.__getattribute__(value, "_lg_value") if type(value) is _Proxy else value
+
+
+def _watch_callable(point: _Point, value: Any, owner: str, wovens: list[Woven], receiver: Any = _ABSENT) -> Any:
+    """A proxy around a callable that was put on an object; it is called without the receiver that the contracts may mention."""
+    is_async = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(getattr(value, "_mock_wraps", None))
+    weak = _weakly(receiver)
+
+    if is_async:
+
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            return await value(*args[1:], **kwargs)
+
+        watched = weave(
+            call_async, point.contracts, declared=point.declared, origin=point.stand_in, name=f"{owner}.{point.name}"
+        )
+    else:
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            return value(*args[1:], **kwargs)
+
+        watched = weave(
+            call, point.contracts, declared=point.declared, origin=point.stand_in, name=f"{owner}.{point.name}"
+        )
+    made = woven_of(watched)
+    assert made is not None
+    wovens.append(made)
+
+    def without_receiver(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        return watched(weak(), *args, **kwargs)
+
+    return _Proxy(value, without_receiver)
+
+
+def _weakly(value: Any) -> Callable[[], Any]:
+    if value is _ABSENT:
+        return lambda: None
+    try:
+        return weakref.ref(value)
+    except TypeError:
+        return lambda: value
+
+
+class _InstanceHook:
+    """Watches what is put on instances of a class under a watched name, as `mock.patch.object(instance, …)` does."""
+
+    def __init__(self, target: type, points: dict[str, _Point], owner: str) -> None:
+        self._target = target
+        self._points = points
+        self._owner = owner
+        self._own: Any = _ABSENT
+        self._ours: Any = None
+        self.wovens: list[Woven] = []
+
+    def put(self) -> None:
+        """Put the hook in."""
+        self._own = vars(self._target).get("__setattr__", _ABSENT)
+        before = self._target.__setattr__
+        points, owner, wovens = self._points, self._owner, self.wovens
+
+        @functools.wraps(before)
+        def __setattr__(self: Any, name: str, value: Any) -> None:
+            point = points.get(name)
+            if (
+                point is not None
+                and callable(value)
+                and type(value) is not _Proxy
+                and not list(reached(getattr(value, "__func__", value)))
+            ):
+                value = _watch_callable(point, value, owner, wovens, self)
+            before(self, name, value)
+
+        self._ours = __setattr__
+        self._target.__setattr__ = __setattr__  # type: ignore[method-assign, assignment]
+
+    def take_out(self) -> None:
+        """Take the hook out; what it put on instances passes calls through from now on."""
+        for woven in self.wovens:
+            woven.active = False
+        if vars(self._target).get("__setattr__") is self._ours:
+            if self._own is _ABSENT:
+                del self._target.__setattr__
+            else:
+                self._target.__setattr__ = self._own  # type: ignore[method-assign]
+
+
+class BoundContracts(Protocol):
+    """What `contracts_for` adds to a stand-in class."""
+
+    @classmethod
+    def applied(cls, *objects: object) -> Applied:
+        """The contracts, to be applied: a context manager, a decorator, or `.start()` and `.stop()`."""
+
+    @classmethod
+    def start(cls) -> None:
+        """Apply the contracts to the whole class until `stop`."""
+
+    @classmethod
+    def stop(cls) -> None:
+        """Take them off again."""
+
+
+class Applied(contextlib.ContextDecorator):
+    """The contracts of one stand-in, applied while a with-block runs or between `start` and `stop`. May be nested and used again."""
+
+    def __init__(self, bound: _Bound, objects: tuple[object, ...]) -> None:
+        self._bound = bound
+        self._objects = objects
+
+    def start(self) -> Applied:
+        """Apply.
+
+        Raises:
+            DeclarationError: an object given is no instance of the target.
+        """
+        self._bound.apply(self._objects)
+        return self
+
+    def stop(self) -> None:
+        """Take off.
+
+        Raises:
+            UsageError: they are not applied.
+        """
+        self._bound.withdraw(self._objects)
+
+    def __enter__(self) -> Applied:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+
+class _Bound:
+    """The contracts of one stand-in for one target."""
+
+    def __init__(
+        self, stand_in: type, target: type | ModuleType, points: dict[str, _Point], *, instances: bool
+    ) -> None:
+        self.stand_in = stand_in
+        self.target = target
+        self.points = points
+        self.instances = instances
+        self._uses: dict[tuple[int, ...], int] = {}
+        self._bindings: dict[tuple[int, ...], list[_Binding]] = {}
+        self._hook: _InstanceHook | None = None
+
+    @property
+    def owner(self) -> str:
+        """How reports name the target; a module's functions go by their own names."""
+        return self.target.__qualname__ if isinstance(self.target, type) else self.target.__name__.rpartition(".")[2]
+
+    def apply(self, objects: tuple[object, ...]) -> None:
+        """Put every wrapper in; all or none."""
+        for one in objects:
+            if not isinstance(self.target, type) or not isinstance(one, self.target):
+                raise DeclarationError.at_caller(
+                    f"{self.stand_in.__qualname__}.applied(…) takes instances of {self.owner}, not {repr_safely(one)}"
+                )
+        ident = tuple(map(id, objects))
+        with _lock:
+            self._uses[ident] = self._uses.get(ident, 0) + 1
+            if self._uses[ident] > 1:
+                self.rebind()
+                return
+            bindings: list[_Binding] = []
+            try:
+                for target in objects or (self.target,):
+                    for point in self.points.values():
+                        binding = _Binding(point, target, self.owner, on_instance=bool(objects))
+                        binding.put()
+                        bindings.append(binding)
+                if self.instances and not objects:
+                    hook = _InstanceHook(cast(type, self.target), self.points, self.owner)
+                    hook.put()
+                    self._hook = hook
+            except BaseException:
+                del self._uses[ident]
+                for binding in reversed(bindings):
+                    binding.take_out()
+                raise
+            self._bindings[ident] = bindings
+            _applied[self] = None
+
+    def withdraw(self, objects: tuple[object, ...]) -> None:
+        """Take every wrapper out."""
+        ident = tuple(map(id, objects))
+        with _lock:
+            uses = self._uses.get(ident, 0)
+            if not uses:
+                raise UsageError.at_caller(f"{self.stand_in.__qualname__}: the contracts are not applied")
+            if uses > 1:
+                self._uses[ident] = uses - 1
+                return
+            del self._uses[ident]
+            if self._hook is not None and not objects:
+                self._hook.take_out()
+                self._hook = None
+            for binding in reversed(self._bindings.pop(ident)):
+                binding.take_out()
+            if not self._bindings:
+                del _applied[self]
+
+    def bindings(self) -> Iterator[_Binding]:
+        """What is bound now."""
+        for bindings in list(self._bindings.values()):
+            yield from bindings
+
+    def rebind(self) -> None:
+        """Wrap again whatever a set-up put in the place of a wrapper."""
+        for binding in self.bindings():
+            binding.rebind()
+
+
+_applied: dict[_Bound, None] = {}
+
+
+def contracts_for(target: str | type | ModuleType, *, instances: bool = False) -> Callable[[type[T]], type[T]]:
+    """Bind the contracts of a stand-in class to code that one does not own.
+
+    The stand-in's methods carry contracts and need only the parameters that these mention; their bodies are never run. The decorated class
+    gains `applied(*objects)` (a context manager, a decorator, `.start()` and `.stop()`; with objects, only those instances are watched),
+    `start()`, `stop()` and `rebind()`, which wraps again what a set-up put in a wrapper's place; opening a scope does that, too.
+
+    Args:
+        target: "module:Class", a class, or, for functions of a module, "module" or the module; a method of the stand-in is then a static method.
+        instances: watch, too, what is put on instances under a contracted name, as `mock.patch.object(instance, "spawn", …)` does.
+
+    Returns:
+        the class decorator; it gives back the class.
+
+    Raises:
+        DeclarationError: the target cannot be imported or has no such method, or the stand-in carries no contract.
+    """
+    found = _resolve(target)
+    if instances and not isinstance(found, type):
+        raise DeclarationError.at_caller("contracts_for(…, instances=True) takes a class")
+
+    def bind(stand_in: type[T]) -> type[T]:
+        if not isinstance(stand_in, type):
+            raise DeclarationError.at_caller(
+                f"contracts_for(…) decorates a stand-in class, not {repr_safely(stand_in)}"
+            )
+        points = _points(stand_in, found)
+        bound = _Bound(stand_in, found, points, instances=instances)
+        for name in ("applied", "start", "stop", "rebind"):
+            if name in points:
+                raise DeclarationError.at_caller(
+                    f"{stand_in.__qualname__}.{name}: the stand-in itself needs this name; use applied(instance)-free names"
+                )
+        adding = cast(Any, stand_in)
+        adding.__lifeguard_bound__ = bound
+        adding.applied = staticmethod(lambda *objects: Applied(bound, objects))
+        adding.start = staticmethod(lambda: bound.apply(()))
+        adding.stop = staticmethod(lambda: bound.withdraw(()))
+        adding.rebind = staticmethod(bound.rebind)
+        return stand_in
+
+    return bind
+
+
+def _resolve(target: object) -> type | ModuleType:
+    if isinstance(target, type | ModuleType):
+        return target
+    if not isinstance(target, str) or not target:
+        raise DeclarationError.at_caller(
+            f"contracts_for(…) takes 'module:Class', a class or a module, not {repr_safely(target)}"
+        )
+    name, _, path = target.partition(":")
+    try:
+        found: Any = importlib.import_module(name)
+    except ImportError as error:
+        raise DeclarationError.at_caller(
+            f"contracts_for({target!r}): module {name!r} cannot be imported: {error}"
+        ) from error
+    for part in path.split(".") if path else ():
+        if not hasattr(found, part):
+            raise DeclarationError.at_caller(f"contracts_for({target!r}): {found.__name__} has no {part!r}")
+        found = getattr(found, part)
+    if not isinstance(found, type | ModuleType):
+        raise DeclarationError.at_caller(
+            f"contracts_for({target!r}) names {repr_safely(found)}, which is neither a class nor a module"
+        )
+    return found
+
+
+def _points(stand_in: type, target: type | ModuleType) -> dict[str, _Point]:
+    points: dict[str, _Point] = {}
+    for name, value in vars(stand_in).items():
+        function = (
+            value.__func__
+            if isinstance(value, classmethod | staticmethod)
+            else value.fget
+            if isinstance(value, property)
+            else value
+        )
+        woven = woven_of(function)
+        if woven is None:
+            continue
+        woven.active = False
+        point = _Point(
+            stand_in.__qualname__,
+            name,
+            woven.contracts,
+            signature_of(woven.function),
+            static=isinstance(value, staticmethod),
+        )
+        try:
+            real = inspect.getattr_static(target, name)
+        except AttributeError:
+            where = target.__qualname__ if isinstance(target, type) else target.__name__
+            raise DeclarationError.at_caller(
+                f"{stand_in.__qualname__}.{name}: {where} has no {name!r}{_nearest(name, target)}"
+            ) from None
+        inner = (
+            real.__func__
+            if isinstance(real, classmethod | staticmethod)
+            else real.fget
+            if isinstance(real, property)
+            else real
+        )
+        if not callable(inner):
+            raise DeclarationError.at_caller(f"{stand_in.__qualname__}.{name}: {repr_safely(real)} is not a method")
+        point._seen_from(inner)
+        points[name] = point
+    if not points and switch() != "off":
+        raise DeclarationError.at_caller(
+            f"{stand_in.__qualname__} carries no contract: decorate its methods with acquires, releases, …"
+        )
+    return points
+
+
+def _nearest(name: str, target: object) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, dir(target), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _rebind_all() -> None:
+    with _lock:
+        for bound in list(_applied):
+            bound.rebind()
+
+
+def _blind(since: int) -> Iterator[Blind]:
+    for bound in list(_applied):
+        for binding in bound.bindings():
+            if not binding.in_place():
+                found = vars(binding.target).get(binding.point.name)
+                text = f"{binding.what} was replaced by {repr_safely(found, 60)} while its contract was applied: calls of that are not seen"
+                yield "error", text, (bound, binding.what)
+        if isinstance(bound.target, type):
+            yield from _hidden(bound, since)
+
+
+def _hidden(bound: _Bound, since: int) -> Iterator[Blind]:
+    """Contracted methods that an attribute of an object hides, as far as the object was seen in a call of another one."""
+    wovens = [
+        woven
+        for binding in bound.bindings()
+        if not binding.on_instance
+        for woven in binding.wovens
+        if woven.last >= since
+    ]
+    objects = {
+        id(one): one for woven in wovens for one in [ref() for ref in list(woven.receivers.values())] if one is not None
+    }
+    for one in objects.values():
+        own = getattr(one, "__dict__", {})
+        for name in bound.points:
+            found = own.get(name)
+            if found is not None and type(found) is not _Proxy and not list(reached(getattr(found, "__func__", found))):
+                text = f"{bound.owner}.{name} is hidden by an attribute of {repr_safely(one, 60)} while its contract was applied: calls of that are not seen"
+                yield "error", text, (bound, name, "hidden")
+
+
+def _unused(since: int, scope: object) -> Iterator[str]:
+    for bound in list(_applied):
+        for binding in bound.bindings():
+            if all(woven.last < since for woven in binding.wovens):
+                yield binding.what
+
+
+context.opening.append(_rebind_all)
+context.blind_spots.append(_blind)
+context.unused_contracts.append(_unused)

@@ -1,0 +1,158 @@
+"""What is current: the scopes that are open, the chain of a context, who runs.
+
+This is the one place with state of the whole process, since "which scopes are open" is a fact about the process. It is emptied by closing
+scopes, and in a forked child.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from lifeguard.ledger.book import Book
+from lifeguard.ledger.machine import Ledger
+from lifeguard.ledger.records import Act, Call, Finding, Outcome
+from lifeguard.ledger.spans import Span
+from lifeguard.verdict import Verdict
+
+if TYPE_CHECKING:
+    from lifeguard.scopes import Scope
+
+LEDGER = Ledger()
+"""What all open scopes of this process hold together."""
+
+OPEN: list[Scope] = []
+"""The scopes that are open, oldest first. Wrappers look only at whether it is empty."""
+
+PROCESS: list[Scope] = []
+"""Those of them that reach the whole process."""
+
+
+class Node:
+    """One scope that is current in a context, and what was current before it."""
+
+    __slots__ = ("outer", "scope")
+
+    def __init__(self, scope: Scope, outer: Node | None) -> None:
+        self.scope = scope
+        self.outer = outer
+
+
+CURRENT: ContextVar[Node] = ContextVar("lifeguard.scope")
+SPANS: ContextVar[tuple[Span, ...]] = ContextVar("lifeguard.spans")
+AWAITING: ContextVar[tuple[int, ...]] = ContextVar("lifeguard.awaiting")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The end of one watched call, as observers are told of it."""
+
+    call: Call
+    outcome: Outcome
+    acts: tuple[Act, ...]
+    findings: tuple[Finding, ...]
+
+
+class Observer(Protocol):
+    """Looks on while a scope is open. A scope that has one takes the full path, which builds event objects."""
+
+    def began(self, call: Call) -> None:
+        """A watched call begins."""
+
+    def event(self, event: Event) -> None:
+        """A watched call has ended; what this raises goes to the caller."""
+
+    def closed(self, verdict: Verdict) -> None:
+        """The scope has been judged."""
+
+
+def current() -> Scope | None:
+    """The innermost open scope of this context; None where there is none."""
+    node = CURRENT.get(None)
+    while node is not None and node.scope.book.closed:
+        node = node.outer
+    return node.scope if node is not None else None
+
+
+def scopes_of(node: Node | None) -> Iterator[Scope]:
+    """The open scopes that a call is in: those of its context, the innermost first, then those of the process, the last opened first."""
+    seen: list[Scope] = []
+    while node is not None:
+        if not node.scope.book.closed and node.scope not in seen:
+            seen.append(node.scope)
+            yield node.scope
+        node = node.outer
+    for scope in reversed(PROCESS):
+        if scope not in seen and not scope.book.closed:
+            yield scope
+
+
+def chain() -> tuple[Book, ...]:
+    """The books of the scopes that a call made here and now is in."""
+    return tuple([scope.book for scope in scopes_of(CURRENT.get(None))])
+
+
+_names = threading.local()
+
+
+def actor() -> tuple[object, str]:
+    """Who runs: something to compare by, and its name for people."""
+    greenlet = sys.modules.get("greenlet")
+    if greenlet is not None:
+        running = greenlet.getcurrent()
+        if running.parent is not None:
+            return ("greenlet", id(running)), f"greenlet {id(running):x}"
+    ident = threading.get_ident()
+    name = _task_name()
+    return ident, name if name is not None else _thread_name(ident)
+
+
+def _thread_name(ident: int) -> str:
+    name: str | None = getattr(_names, "name", None)
+    if name is None:
+        # threading.current_thread() would leave a dummy behind for a thread that Python did not start
+        name = next((thread.name for thread in threading.enumerate() if thread.ident == ident), f"thread {ident}")
+        _names.name = name
+    return name
+
+
+def _task_name() -> str | None:
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return None
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs in this thread
+        return None
+    return f"task {task.get_name()}" if task is not None else None
+
+
+Blind = tuple[str, str, object]
+"""A contract that could not see its calls: severity, text, and what it is about."""
+
+blind_spots: list[Callable[[int], Iterable[Blind]]] = []
+"""Asked when a scope closes: which contracts could not see their calls since this number of the sequence (LG402)."""
+
+opening: list[Callable[[], object]] = []
+"""Called when a scope opens, before anything is recorded."""
+
+unused_contracts: list[Callable[[int, Scope], Iterable[str]]] = []
+"""Asked when a scope closes: which contracts saw no call since this number of the sequence."""
+
+
+def _after_fork() -> None:
+    for scope in OPEN:
+        scope.book.closed = True
+        scope.inert = True
+    OPEN.clear()
+    PROCESS.clear()
+    LEDGER.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,171 @@
+"""Contracts that a fake takes over from the service that it stands for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
+
+from lifeguard.contracts import Contract
+from lifeguard.enforcement import switch
+from lifeguard.errors import DeclarationError
+from lifeguard.keys import repr_safely
+from lifeguard.watching import Function, Woven
+from lifeguard.weaving import describe, inner_of, reached, signature_of, weave, woven_of
+
+C = TypeVar("C", bound=type)
+
+
+def _sort(value: object) -> str:
+    if isinstance(value, classmethod):
+        return "a class method"
+    if isinstance(value, staticmethod):
+        return "a static method"
+    return "a property" if isinstance(value, property) else "a method"
+
+
+def _form(function: object) -> str:
+    if inspect.isasyncgenfunction(function):
+        return "an async generator function"
+    if inspect.iscoroutinefunction(function):
+        return "a coroutine function"
+    return "a generator function" if inspect.isgeneratorfunction(function) else "a plain function"
+
+
+def contracts_of(target: object) -> tuple[Contract, ...]:
+    """The contracts that a function, a class or an object carries.
+
+    Args:
+        target: a function or method; a class, for those of all its methods, inherited ones included; or any other object, for those of its class.
+
+    Returns:
+        the contracts, the outermost decorator first; for a class in the order of its attributes' names.
+    """
+    if not isinstance(target, type):
+        inner = inner_of(target)
+        found = [contract for woven in reached(getattr(inner, "__func__", inner)) for contract in woven.contracts]
+        if found or inspect.isroutine(inner):
+            return tuple(found)
+        target = type(target)
+    return tuple(
+        contract for _, value in _members(target) for woven in reached(inner_of(value)) for contract in woven.contracts
+    )
+
+
+def _members(cls: type) -> Iterator[tuple[str, object]]:
+    names = sorted({name for base in cls.__mro__ for name in vars(base)})
+    for name in names:
+        yield name, inspect.getattr_static(cls, name)
+
+
+def implements(*services: type) -> Callable[[C], C]:
+    """A fake takes over the contracts of the services that it stands for, and is compared with them.
+
+    For every method of a service that carries a contract the fake must have one of the same name, sort (method, class method, static method,
+    property) and form (plain, coroutine, generator), which can be called as the service's can.
+
+    Args:
+        *services: classes, abstract ones and Protocols included.
+
+    Returns:
+        the class decorator; it gives back the class, its methods woven.
+
+    Raises:
+        DeclarationError: a method is missing or differs, or a service carries no contract.
+    """
+    if not services:
+        raise DeclarationError.at_caller("implements(…) takes the service class that the fake stands for")
+    for service in services:
+        if not isinstance(service, type):
+            raise DeclarationError.at_caller(f"implements(…) takes classes, not {repr_safely(service)}")
+
+    def weave_all(fake: C) -> C:
+        if not isinstance(fake, type):
+            raise DeclarationError.at_caller(f"implements(…) decorates a class, not {repr_safely(fake)}")
+        for service in services:
+            carried = [(name, value, list(reached(inner_of(value)))) for name, value in _members(service)]
+            carried = [one for one in carried if one[2]]
+            if not carried and switch() != "off":
+                raise DeclarationError.at_caller(
+                    f"implements({service.__qualname__}): {service.__qualname__} carries no contract"
+                )
+            for name, value, wovens in carried:
+                _take_over(fake, service, name, value, wovens)
+        return fake
+
+    return weave_all
+
+
+def _take_over(fake: type, service: type, name: str, value: object, wovens: list[Woven]) -> None:
+    what = f"{fake.__qualname__} implements {service.__qualname__}"
+    try:
+        own = inspect.getattr_static(fake, name)
+    except AttributeError:
+        raise DeclarationError.at_caller(f"{what}, but has no {name!r}") from None
+    if own is value:
+        protocol = getattr(service, "_is_protocol", False) or getattr(inner_of(value), "__isabstractmethod__", False)
+        if protocol:
+            raise DeclarationError.at_caller(f"{what}, but does not define {name!r}")
+        return  # inherited as it is: its contract is reached
+    if _sort(own) != _sort(value):
+        raise DeclarationError.at_caller(f"{what}, but its {name!r} is {_sort(own)}, not {_sort(value)}")
+    function, real = cast(Function, inner_of(own)), cast(Function, inner_of(value))
+    if not callable(function):
+        raise DeclarationError.at_caller(f"{what}, but its {name!r} is {repr_safely(own)}, which cannot be called")
+    if _form(function) != _form(real):
+        raise DeclarationError.at_caller(f"{what}, but its {name!r} is {_form(function)}, not {_form(real)}")
+    problem = _not_callable_as(function, real)
+    if problem:
+        raise DeclarationError.at_caller(f"{what}, but its {name!r} cannot be called as the service's: {problem}")
+    mine = [contract for woven in reached(function) for contract in woven.contracts]
+    inherited = tuple(
+        contract
+        for woven in wovens
+        for contract in woven.contracts
+        if not any(one is contract or (one.verb == contract.verb and one.kinds == contract.kinds) for one in mine)
+    )
+    if not inherited:
+        return
+    known = woven_of(function)
+    label = known.name if known is not None else describe(function)
+    woven_function = weave(function, inherited, name=label)
+    if switch() == "off":
+        return
+    woven: Any = woven_function
+    if isinstance(own, classmethod | staticmethod):
+        woven = type(own)(woven_function)
+    elif isinstance(own, property):
+        woven = property(woven_function, own.fset, own.fdel, own.__doc__)
+    setattr(fake, name, woven)
+
+
+def _not_callable_as(function: Function, real: Function) -> str:
+    """Why a call that fits the service does not fit the fake; "" where it does."""
+    own, wanted = signature_of(function), signature_of(real)
+    if own is None or wanted is None:
+        return ""
+    has = own.parameters
+    takes_any = any(one.kind is one.VAR_POSITIONAL for one in has.values())
+    takes_any_keyword = any(one.kind is one.VAR_KEYWORD for one in has.values())
+    for name, one in wanted.parameters.items():
+        if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
+            continue
+        mine = has.get(name)
+        if mine is None:
+            by_name = takes_any_keyword or one.kind is one.POSITIONAL_ONLY
+            by_place = takes_any or one.kind is one.KEYWORD_ONLY
+            if not (by_name and by_place):
+                return f"it has no parameter {name!r}"
+        elif (
+            mine.default is mine.empty
+            and one.default is not one.empty
+            and mine.kind not in (mine.VAR_POSITIONAL, mine.VAR_KEYWORD)
+        ):
+            return f"its parameter {name!r} has no default"
+        elif mine.kind is mine.KEYWORD_ONLY and one.kind is not one.KEYWORD_ONLY:
+            return f"its parameter {name!r} can only be given by keyword"
+    for name, mine in has.items():
+        required = mine.default is mine.empty and mine.kind not in (mine.VAR_POSITIONAL, mine.VAR_KEYWORD)
+        if required and name not in wanted.parameters:
+            return f"it needs a parameter {name!r}, which the service does not have"
+    return ""

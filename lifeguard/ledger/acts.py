@@ -1,0 +1,614 @@
+"""What the end of a call does to the tables: the meaning of each verb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lifeguard.kinds import OUTSIDE, Kind, Resource, Rollback
+from lifeguard.ledger.book import Book, Tables, is_open
+from lifeguard.ledger.records import Act, Call, Finding, Generation, Key, Note, Ref, Steps, Subject, Told, Verb
+from lifeguard.ledger.spans import Span, Spans
+from lifeguard.ledger.states import Effect, Event, State, effect_of
+
+_TINY = 1e-9
+"""Amounts of floats that are closer to zero than this are zero."""
+
+
+class Engine:
+    """The tables, the running spans and the sequence, and what each verb does to them. Not thread-safe: `Ledger` is."""
+
+    __slots__ = ("_early", "_failing", "found", "nowhere", "recorded", "seq", "spans", "tables")
+
+    def __init__(self) -> None:
+        self.tables = Tables()
+        self.spans = Spans()
+        self.seq = 0
+        self.nowhere = 0  # acquires that no scope recorded
+        self.recorded = 0  # acquires that some scope recorded
+        self.found: list[Finding] = []  # findings of the call that is being applied
+        self._failing: dict[Ref, int] = {}  # rollbacks of calls that are still running
+        self._early: dict[Ref, list[tuple[int, str]]] = {}  # rollbacks done inside those, before they failed
+
+    # -- findings ---------------------------------------------------------------------------------------------------------------
+
+    def blame(
+        self, generation: Generation, code: str, text: str, call: Call | None, children: tuple[Generation, ...] = ()
+    ) -> None:
+        """Find fault with one generation; what comes after its first finding is listed under that one."""
+        book = generation.book
+        if book.closed:
+            book.late += 1
+            return
+        if generation.finding is not None:
+            generation.finding.also.append(f"{code} {text}")
+            return
+        finding = Finding(
+            code,
+            book,
+            self.seq,
+            text,
+            kind=generation.kind,
+            key=generation.key,
+            generation=generation,
+            call=call,
+            children=children,
+            subjects=generation.about,
+        )
+        generation.finding = finding
+        book.findings.append(finding)
+        self.found.append(finding)
+
+    def complain(
+        self,
+        book: Book,
+        code: str,
+        text: str,
+        *,
+        call: Call | None = None,
+        kind: Kind | None = None,
+        key: Key | None = None,
+        about: object = None,
+    ) -> None:
+        """Find fault with something that is no generation; the same again is listed under the first."""
+        ident = (code, kind, key, about)
+        known = book.loose.get(ident)
+        if known is not None:
+            known.also.append(f"{code} {text}")
+            return
+        finding = Finding(code, book, self.seq, text, kind=kind, key=key, call=call)
+        book.loose[ident] = finding
+        book.findings.append(finding)
+        self.found.append(finding)
+
+    # -- helpers ----------------------------------------------------------------------------------------------------------------
+
+    def home(self, kind: Kind, chain: tuple[Book, ...]) -> Book | None:
+        """The scope that an acquire of this kind goes to."""
+        for book in chain:
+            if not book.closed and book.watches(kind):
+                return book
+        return None
+
+    def named(self, kind: Kind, key: Key, chain: tuple[Book, ...]) -> Generation | None:
+        """The generation that a key names now, to a call with this chain of scopes."""
+        return self.tables.named(kind, key, self.home(kind, chain))
+
+    def _note(self, generation: Generation, call: Call, verb: str, text: str = "") -> None:
+        if not generation.book.closed:
+            generation.note(Note(self.seq, verb, call.function, call.site, call.actor, text))
+
+    def _tell(self, generation: Generation, call: Call, verb: Verb) -> None:
+        generation.told[verb] = Told(self.seq, call.thread, call.awaiting)
+
+    def open(
+        self, call: Call, book: Book, kind: Kind, key: Key, verb: str, about: tuple[Subject, ...] = (), text: str = ""
+    ) -> Generation:
+        """Begin a new generation."""
+        generation = Generation(kind, key, book, self.seq)
+        generation.about = about
+        generation.receiver = call.receiver
+        self.tables.put(generation)
+        self._note(generation, call, verb, text)
+        self.spans.opened(generation, call)
+        return generation
+
+    def settle(self, generation: Generation, call: Call, state: State, cascade: bool | None = None) -> None:
+        """Close a generation, with all that it owned and, as its contract says, its parts."""
+        self.spans.taken(generation, call)
+        self.tables.settle(generation, state)
+        self.spans.settled(generation)
+        if generation.owner is not None:
+            generation.owner.owned.pop(generation, None)
+        if generation.parent is not None:
+            generation.parent.parts.pop(generation, None)
+        left_with = State.OUTSIDE if state is State.OUTSIDE else State.GONE
+        for one in list(generation.owned):
+            if is_open(one):
+                self._note(
+                    one,
+                    call,
+                    "handed outside with its owner" if left_with is State.OUTSIDE else "settled with its owner",
+                )
+                self.settle(one, call, left_with, cascade)
+        held = []
+        for part in list(generation.parts):
+            if not is_open(part):
+                continue
+            own_rule = isinstance(part.kind, Resource) and part.kind.cascade
+            if left_with is State.OUTSIDE:
+                self._note(part, call, "handed outside with what it is a part of")
+                self.settle(part, call, State.OUTSIDE)
+            elif cascade or own_rule:
+                self._note(part, call, "settled with what it is a part of")
+                self.settle(part, call, State.GONE, cascade)
+            elif cascade is None:
+                held.append(part)
+        if held:
+            self.blame(
+                generation, "LG108", f"released while {len(held)} of its parts are still held", call, tuple(held)
+            )
+
+    def _unmatched(self, call: Call, act: Act, verb: str) -> None:
+        book = self.home(act.kind, call.chain)
+        if book is None:
+            return
+        tally = book.tally(act.kind)
+        tally.unmatched += 1
+        tally.strangers.append(act.key)
+        if act.kind.unseen == "error":
+            code = "LG203" if isinstance(act.kind, Rollback) else "LG105"
+            text = (
+                "rolled back though no failure of it was seen"
+                if code == "LG203"
+                else f"{verb} though no acquire of it was seen; it may have been acquired before the scope opened (scope.seed declares what was)"
+            )
+            self.complain(book, code, text, call=call, kind=act.kind, key=act.key)
+
+    # -- verbs ------------------------------------------------------------------------------------------------------------------
+
+    def apply(self, call: Call, act: Act, *, raised: bool) -> None:
+        """Do what one contract of one call says."""
+        self.seq += 1
+        if act.verb is Verb.ACQUIRE:
+            self._acquire(call, act, raised)
+        elif act.verb is Verb.FAIL:
+            self._fail(call, act)
+        else:
+            target = act.target if act.resolved else self.named(act.kind, act.key, call.chain)
+            if target is not None and target.book.closed:
+                target.book.late += 1
+            elif act.verb is Verb.RELEASE:
+                self._release(call, act, target, raised)
+            elif act.verb is Verb.TRANSFER:
+                self._transfer(call, act, target, raised)
+            elif act.verb is Verb.USE:
+                self._use(call, act, target, raised)
+            else:
+                self._roll_back(call, act, target, raised and not act.reraised)
+
+    def _acquire(self, call: Call, act: Act, raised: bool) -> None:
+        home = self.home(act.kind, call.chain)
+        if home is None:
+            if not raised:
+                self.nowhere += 1
+            return
+        generation = self.tables.held_in_chain(act.kind, act.key, call.chain)
+        if generation is None:
+            last = self.tables.named(act.kind, act.key, home)
+            if last is not None and not is_open(last) and last.book in call.chain:
+                generation = last
+        event = Event.ACQUIRED if not raised else Event.ACQUIRE_IN_DOUBT if act.in_doubt else Event.ACQUIRE_RAISED
+        effect = effect_of(generation.state if generation is not None else State.UNSEEN, event)
+        if effect is Effect.NOTHING:
+            return
+        if not raised:
+            self.recorded += 1
+            for book in call.chain:
+                book.inside += 1
+        if effect in (Effect.OPEN, Effect.OPEN_IN_DOUBT):
+            generation = self._open_acquired(call, act, home)
+            if effect is Effect.OPEN_IN_DOUBT:
+                generation.state = State.DOUBT
+                generation.first[-1] = Note(self.seq, event.value, call.function, call.site, call.actor, call.error)
+                return
+        assert generation is not None
+        if effect is Effect.NOTE:
+            self._note(generation, call, event.value, call.error)
+            return
+        if effect is Effect.CONFIRM:
+            generation.state = State.HELD
+            self._note(generation, call, "acquired", "in doubt no longer")
+            self._label(generation, act)
+        elif effect is Effect.AGAIN:
+            if call.told_inside(generation.told.get(Verb.ACQUIRE)):
+                self._label(generation, act)
+                return
+            generation = self._again(call, act, generation, home)
+        home.tally(act.kind).acquired += 1
+        self._tell(generation, call, Verb.ACQUIRE)
+
+    def _open_acquired(self, call: Call, act: Act, home: Book) -> Generation:
+        generation = self.open(call, home, act.kind, act.key, "acquired", act.about)
+        generation.amounts = act.amount
+        self._label(generation, act)
+        return generation
+
+    def _label(self, generation: Generation, act: Act) -> None:
+        new = tuple(subject for subject in act.about if subject not in generation.about)
+        if new:
+            generation.about = (*generation.about, *new)
+        if act.within is not None and generation.parent is None:
+            parent = self.named(*act.within, (generation.book,))
+            if is_open(parent) and parent is not generation:
+                assert parent is not None
+                generation.parent = parent
+                parent.parts[generation] = None
+
+    def _again(self, call: Call, act: Act, held: Generation, home: Book) -> Generation:
+        if held.amounts is not None and act.amount is not None:
+            if len(held.amounts) != len(act.amount):
+                self.complain(
+                    home,
+                    "LG401",
+                    f"amounts of {len(act.amount)} and of {len(held.amounts)} numbers for one key",
+                    call=call,
+                    kind=act.kind,
+                )
+                return held
+            held.amounts = tuple(have + more for have, more in zip(held.amounts, act.amount, strict=True))
+            self._note(held, call, "acquired", f"{_amounts(act.amount)} more, {_amounts(held.amounts)} in all")
+            return held
+        assert isinstance(act.kind, Resource)
+        again = act.kind.again
+        if again == "replace":
+            self._note(held, call, "overwritten")
+            self._overwrite(held, call)
+            fresh = self._open_acquired(call, act, home)
+            self._inherit(held, fresh)
+            return fresh
+        if again == "keep":
+            self._note(held, call, "acquired", "held already, which is kept")
+        elif again == "count":
+            held.count += 1
+            self._note(held, call, "acquired", f"{held.count} times now")
+        else:
+            if act.kind.needs is None:
+                held.count += 1
+            self._note(held, call, "acquired", "while held")
+            text = "acquired again while held"
+            if held.receiver is not None and call.receiver is not None and held.receiver != call.receiver:
+                text += '; the two calls were made on different objects: if each of them numbers from 1, the issuer belongs into the key (key="self, …")'
+            self.blame(held, "LG106", text, call)
+        self._label(held, act)
+        return held
+
+    def _overwrite(self, held: Generation, call: Call) -> None:
+        """Settle what another takes the place of; its parts and what it owns pass on, so they are not touched."""
+        parts, owned = held.parts, held.owned
+        held.parts, held.owned = {}, {}
+        self.settle(held, call, State.GONE)
+        held.parts, held.owned = parts, owned
+
+    @staticmethod
+    def _inherit(old: Generation, new: Generation) -> None:
+        for part in old.parts:
+            part.parent = new
+        for one in old.owned:
+            one.owner = new
+        new.parts.update(old.parts)
+        new.owned.update(old.owned)
+        old.parts, old.owned = {}, {}
+
+    def _release(self, call: Call, act: Act, target: Generation | None, raised: bool) -> None:
+        event = Event.RELEASED if not raised else Event.RELEASE_GONE if act.gone else Event.RELEASE_RAISED
+        effect = effect_of(target.state if target is not None else State.UNSEEN, event)
+        if effect is Effect.UNMATCHED:
+            self._unmatched(call, act, "released")
+        if target is None or effect in (Effect.NOTHING, Effect.UNMATCHED):
+            return
+        if not raised and call.told_inside(target.told.get(Verb.RELEASE)):
+            return
+        if effect is Effect.NOTE or (effect is Effect.DOUBLE and act.idempotent):
+            self._note(target, call, event.value, call.error if raised else "already settled, which is fine")
+        elif effect is Effect.DISSOLVE:
+            self._note(target, call, event.value, call.error)
+            self._dissolve(target, call)
+        elif effect is Effect.SPEND:
+            self._note(target, call, event.value, "after it had been settled")
+            target.state = State.RELEASED
+        elif effect is Effect.DOUBLE:
+            self._note(target, call, event.value, "again")
+            self.blame(target, "LG103", "released again", call)
+        else:
+            self._pay(call, act, target, event)
+        if not raised:
+            target.book.tally(act.kind).released += 1
+        self._tell(target, call, Verb.RELEASE)
+
+    def _pay(self, call: Call, act: Act, target: Generation, event: Event) -> None:
+        error = f" ({call.error})" if event is Event.RELEASE_GONE and call.error else ""
+        if target.state is State.DOUBT:
+            self._note(target, call, event.value, error.strip())
+        elif target.amounts is not None and act.amount is not None:
+            if not self._pay_amount(call, act.amount, target, event):
+                return
+        elif target.remaining and act.part is not None:
+            if act.part in target.paid:
+                self._note(target, call, event.value, f"part {act.part!r} again")
+                self.blame(target, "LG103", f"part {act.part!r} released again", call)
+                return
+            target.paid = (*target.paid, act.part)
+            self._note(target, call, event.value, f"part {act.part!r}{error}")
+            if target.remaining:
+                target.state = State.PARTLY
+                return
+        else:
+            target.count -= 1
+            if target.count > 0:
+                self._note(target, call, event.value, f"{target.count} more due{error}")
+                return
+            self._note(target, call, event.value, error.strip())
+        self.settle(target, call, State.RELEASED, act.cascade)
+
+    def _pay_amount(self, call: Call, amount: tuple[float, ...], target: Generation, event: Event) -> bool:
+        """Subtract; True where nothing remains."""
+        assert target.amounts is not None
+        if len(amount) != len(target.amounts):
+            self.complain(
+                target.book,
+                "LG401",
+                f"amounts of {len(amount)} and of {len(target.amounts)} numbers for one key",
+                call=call,
+                kind=target.kind,
+            )
+            return False
+        rest = tuple(have - less for have, less in zip(target.amounts, amount, strict=True))
+        self._note(target, call, event.value, f"{_amounts(amount)} of {_amounts(target.amounts)}")
+        over = any(one < -_TINY for one in rest)
+        if over:
+            self.blame(target, "LG103", f"{_amounts(amount)} released where {_amounts(target.amounts)} was held", call)
+        target.amounts = tuple(one if one > _TINY else 0 for one in rest)
+        return over or not any(target.amounts)
+
+    def _dissolve(self, target: Generation, call: Call) -> None:
+        self.spans.taken(target, call)
+        target.state = State.UNSEEN
+        self.tables.drop(target)
+        self.spans.settled(target)
+
+    def _use(self, call: Call, act: Act, target: Generation | None, raised: bool) -> None:
+        event = Event.USED if not raised else Event.USE_GONE if act.gone else Event.USE_RAISED
+        effect = effect_of(target.state if target is not None else State.UNSEEN, event)
+        if effect is Effect.UNMATCHED:
+            self._unmatched(call, act, "used")
+        if target is None or effect in (Effect.NOTHING, Effect.UNMATCHED):
+            return
+        if effect is Effect.DISSOLVE:
+            self._note(target, call, event.value, call.error)
+            self._dissolve(target, call)
+        elif effect is Effect.CONFIRM:
+            target.state = State.HELD
+            self._note(target, call, event.value, "in doubt no longer")
+        elif effect is Effect.AFTER and not self._ended_inside(call, target):
+            self._note(target, call, event.value, "after it was settled")
+            self.blame(target, "LG104", "used after it was settled", call)
+        else:
+            self._note(target, call, event.value, call.error if raised else "")
+        if not raised:
+            target.book.tally(act.kind).used += 1
+
+    @staticmethod
+    def _ended_inside(call: Call, target: Generation) -> bool:
+        """Whether the call that uses it also settled it: it was held when the use began."""
+        return call.told_inside(target.told.get(Verb.RELEASE)) or call.told_inside(target.told.get(Verb.TRANSFER))
+
+    # -- transfers --------------------------------------------------------------------------------------------------------------
+
+    def _transfer(self, call: Call, act: Act, target: Generation | None, raised: bool) -> None:
+        event = Event.TRANSFERRED if not raised else Event.TRANSFER_RAISED
+        effect = effect_of(target.state if target is not None else State.UNSEEN, event)
+        if effect is Effect.UNMATCHED:
+            self._unmatched(call, act, "handed over")
+        if target is None or effect in (Effect.NOTHING, Effect.UNMATCHED):
+            return
+        if not raised and call.told_inside(target.told.get(Verb.TRANSFER)):
+            return
+        if effect is Effect.AFTER:
+            self._note(target, call, event.value, "after it was settled")
+            self.blame(target, "LG104", "handed over after it was settled", call)
+        elif effect is Effect.NOTE:
+            self._note(target, call, event.value, call.error)
+        elif act.to_key is not None:
+            self._rename(call, act, target)
+        else:
+            self._move(call, act, target)
+        if not raised:
+            target.book.tally(act.kind).transferred += 1
+            self._tell(target, call, Verb.TRANSFER)
+
+    def _move(self, call: Call, act: Act, target: Generation) -> None:
+        to = act.to
+        if to is OUTSIDE or to is None:
+            self._note(target, call, "transferred", "to the outside")
+            self.settle(target, call, State.OUTSIDE)
+            return
+        owner: Generation | None = None
+        if isinstance(to, Book):
+            book, why = to, "to a scope that is closed" if to.closed else ""
+        else:
+            assert isinstance(to, tuple)
+            owner = self.named(*to, call.chain)
+            why = "" if is_open(owner) else f"to a {to[0].name} that is not held"
+            if owner is not None and self._owns(target, owner):
+                why = "to something that it owns itself"
+            book = owner.book if owner is not None else target.book
+        if why:
+            self._note(target, call, "transferred", why)
+            self.blame(target, "LG107", f"handed {why}", call)
+            return
+        self.spans.taken(target, call)
+        if target.state is State.DOUBT:
+            target.state = State.HELD
+        if target.owner is not None:
+            target.owner.owned.pop(target, None)
+        target.owner = owner
+        if owner is not None:
+            owner.owned[target] = None
+            self._note(target, call, "transferred", f"to a {owner.kind.name}")
+        else:
+            self._note(target, call, "transferred", f"to scope {book.name!r}")
+        self._carry(target, book)
+
+    def _owns(self, generation: Generation, other: Generation | None) -> bool:
+        while other is not None:
+            if other is generation:
+                return True
+            other = other.owner if is_open(other.owner) else other.parent
+        return False
+
+    def _carry(self, generation: Generation, book: Book) -> None:
+        """Move a generation, with what it owns and its parts, into another scope's book."""
+        if generation.book is not book:
+            self.tables.move(generation, book)
+        for one in (*generation.owned, *generation.parts):
+            if is_open(one) and one.book is not book:
+                self._carry(one, book)
+
+    def _rename(self, call: Call, act: Act, target: Generation) -> None:
+        key = act.to_key
+        assert key is not None
+        if key == target.key:
+            self._note(target, call, "transferred", "to the key that it has already")
+            return
+        there = self.tables.held_in_chain(act.kind, key, (target.book, *call.chain))
+        self.spans.taken(target, call)
+        if target.state is State.DOUBT:
+            target.state = State.HELD
+        self._note(target, call, "transferred", "to another key")
+        if there is None:
+            self.tables.rename(target, key)
+            return
+        assert isinstance(act.kind, Resource)
+        if act.kind.again == "replace" and there.amounts is None:
+            self._note(there, call, "overwritten")
+            self._overwrite(there, call)
+            self._inherit(there, target)
+            self.tables.rename(target, key)
+            return
+        if there.amounts is not None and target.amounts is not None and len(there.amounts) == len(target.amounts):
+            there.amounts = tuple(have + more for have, more in zip(there.amounts, target.amounts, strict=True))
+        elif act.kind.again in ("count", "error") and act.kind.needs is None:
+            there.count += target.count
+        self._note(there, call, "acquired", "by a transfer from another key")
+        self._overwrite(target, call)
+        self._inherit(target, there)
+        if act.kind.again == "error" and there.amounts is None:
+            self.blame(there, "LG106", "handed on to this key while it is held", call)
+
+    # -- failures and rollbacks -------------------------------------------------------------------------------------------------
+
+    def expect_failure(self, refs: tuple[Ref, ...], step: Callable[[int], int]) -> None:
+        """Count the running calls that would owe these rollbacks."""
+        for ref in refs:
+            count = step(self._failing.get(ref, 0))
+            if count > 0:
+                self._failing[ref] = count
+            else:
+                self._failing.pop(ref, None)
+                self._early.pop(ref, None)
+
+    def _fail(self, call: Call, act: Act) -> None:
+        kind, key = act.kind, act.key
+        owed = self.named(kind, key, call.chain)
+        if act.succeeded:
+            if is_open(owed):
+                assert owed is not None
+                self._note(owed, call, "succeeded", "a later success of the same call pays")
+                self.settle(owed, call, State.RELEASED)
+            return
+        home = self.home(kind, call.chain)
+        if home is None:
+            return
+        early = [(seq, error) for seq, error in self._early.get((kind, key), ()) if seq > call.began]
+        if is_open(owed):
+            assert owed is not None
+            if call.told_inside(owed.told.get(Verb.FAIL)):
+                return
+            owed.failures += 1
+            self._note(owed, call, "failed", call.error)
+        else:
+            owed = self.open(call, home, kind, key, "failed", act.about, call.error)
+            owed.failures = 1
+            for _, error in early:
+                if error:
+                    owed.attempts += 1
+                    self._note(owed, call, "rollback raised", error)
+        home.tally(kind).failed += 1
+        self._tell(owed, call, Verb.FAIL)
+        if any(not error for _, error in early):
+            self._note(owed, call, "rolled back", "inside the call that failed")
+            self.settle(owed, call, State.RELEASED)
+
+    def owe_steps(self, call: Call, span: Span, key: Key) -> None:
+        """The call whose steps a span collected has failed: they are owed, the last first."""
+        kind = span.task
+        assert kind is not None
+        failed = self.named(kind, key, call.chain)
+        home = self.home(kind, call.chain)
+        if failed is None or home is None or not span.steps:
+            return
+        group = Steps(failed)
+        for step_key, about, step_call in span.steps:
+            self.seq += 1
+            known = self.named(kind, step_key, call.chain)
+            if is_open(known):
+                assert known is not None
+                step = known
+            else:
+                step = self.open(
+                    step_call, home, kind, step_key, "completed", about, "a step of a call that failed later"
+                )
+            step.group = group
+            group.steps.append(step)
+        failed.group = failed.group or group
+
+    def _roll_back(self, call: Call, act: Act, target: Generation | None, raised: bool) -> None:
+        ref = (act.kind, act.key)
+        if not is_open(target) and ref in self._failing:
+            self._early.setdefault(ref, []).append((self.seq, (call.error or "it raised") if raised else ""))
+            return
+        if target is None:
+            if not raised:
+                self._unmatched(call, act, "rolled back")
+            return
+        if call.told_inside(target.told.get(Verb.ROLL_BACK)):
+            return
+        if is_open(target):
+            self._tried(call, target)
+        if raised:
+            target.attempts += 1
+            self._note(target, call, "rollback raised", call.error)
+        elif is_open(target):
+            self._note(target, call, "rolled back")
+            self.settle(target, call, State.RELEASED)
+        else:
+            self._note(target, call, "rolled back", "again")
+        self._tell(target, call, Verb.ROLL_BACK)
+        if not raised:
+            target.book.tally(act.kind).rolled_back += 1
+
+    def _tried(self, call: Call, target: Generation) -> None:
+        group = target.group
+        if group is None:
+            return
+        group.tried.add(target)
+        if target not in group.steps:
+            return
+        position = group.steps.index(target)
+        before = [one for one in group.steps[position + 1 :] if is_open(one) and one not in group.tried]
+        if before:
+            self.blame(target, "LG206", f"rolled back before {len(before)} later step(s)", call, tuple(before))
+
+
+def _amounts(amounts: tuple[float, ...]) -> str:
+    return ", ".join(map(str, amounts))

@@ -1,0 +1,235 @@
+"""The tables: what is held, what is remembered as settled, and what was counted, for each scope and over all of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from lifeguard.keys import forget, hold
+from lifeguard.kinds import Kind
+from lifeguard.ledger.records import Finding, Generation, Key
+from lifeguard.ledger.states import OPEN_STATES, State
+
+STRANGERS = 64
+"""So many of the last unmatched keys of a kind are kept, to tell a leak that some were released under another type."""
+
+
+class Tally:
+    """What a book counted of one kind."""
+
+    __slots__ = (
+        "acquired",
+        "failed",
+        "forgotten",
+        "released",
+        "rolled_back",
+        "strangers",
+        "transferred",
+        "unmatched",
+        "used",
+    )
+
+    def __init__(self) -> None:
+        self.acquired = 0
+        self.released = 0
+        self.transferred = 0
+        self.used = 0
+        self.failed = 0
+        self.rolled_back = 0
+        self.unmatched = 0
+        self.forgotten = 0
+        self.strangers: deque[Key] = deque(maxlen=STRANGERS)
+
+
+class Book:
+    """What one scope holds, remembers and has found."""
+
+    __slots__ = (
+        "closed",
+        "findings",
+        "held",
+        "ignore",
+        "inside",
+        "late",
+        "loose",
+        "name",
+        "nowhere_at_open",
+        "observers",
+        "only",
+        "opened_at",
+        "recorded_at_open",
+        "remember",
+        "settled",
+        "tallies",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        remember: int | None = 1024,
+        only: Iterable[Kind] | None = None,
+        ignore: Iterable[Kind] = (),
+    ) -> None:
+        self.name = name
+        self.remember = remember
+        self.only = frozenset(only) if only is not None else None
+        self.ignore = frozenset(ignore)
+        self.held: dict[Generation, None] = {}
+        self.settled: dict[Kind, deque[Generation]] = {}
+        self.tallies: dict[Kind, Tally] = {}
+        self.findings: list[Finding] = []
+        self.loose: dict[object, Finding] = {}  # findings that belong to no generation, by what they are about
+        self.late = 0  # events that came after the verdict
+        self.observers: tuple[Any, ...] = ()  # who looks on; opaque here
+        self.closed = False
+        self.inside = 0  # acquires recorded here or in a scope inside this one
+        self.opened_at = 0
+        self.nowhere_at_open = 0
+        self.recorded_at_open = 0
+
+    def watches(self, kind: Kind) -> bool:
+        """Whether events of this kind are recorded here."""
+        return kind not in self.ignore and (self.only is None or kind in self.only)
+
+    def tally(self, kind: Kind) -> Tally:
+        """The counters of a kind."""
+        tally = self.tallies.get(kind)
+        if tally is None:
+            tally = self.tallies[kind] = Tally()
+        return tally
+
+
+class Tables:
+    """Every generation that some open scope holds or remembers, found by kind and key."""
+
+    __slots__ = ("_held", "_settled")
+
+    def __init__(self) -> None:
+        self._held: dict[Kind, dict[Key, list[Generation]]] = {}
+        self._settled: dict[Kind, dict[Key, list[Generation]]] = {}
+
+    def put(self, generation: Generation) -> None:
+        """Take up an open generation into its book."""
+        generation.book.held[generation] = None
+        hold(generation.key)
+        _add(self._held, generation)
+
+    def move(self, generation: Generation, book: Book) -> None:
+        """Let another book hold an open generation."""
+        del generation.book.held[generation]
+        generation.book = book
+        book.held[generation] = None
+
+    def rename(self, generation: Generation, key: Key) -> None:
+        """Give an open generation another key."""
+        _remove(self._held, generation)
+        forget(generation.key)
+        hold(key)
+        generation.key = key
+        _add(self._held, generation)
+
+    def drop(self, generation: Generation) -> None:
+        """Let an open generation go without remembering it."""
+        del generation.book.held[generation]
+        _remove(self._held, generation)
+        forget(generation.key)
+
+    def settle(self, generation: Generation, state: State) -> None:
+        """Close an open generation, and remember it for as long as its book's window allows."""
+        book, kind = generation.book, generation.kind
+        del book.held[generation]
+        _remove(self._held, generation)
+        generation.state = state
+        if book.remember == 0:
+            book.tally(kind).forgotten += 1
+        else:
+            memory = book.settled.get(kind)
+            if memory is None:
+                memory = book.settled[kind] = deque()
+            memory.append(generation)
+            _add(self._settled, generation)
+            if book.remember is not None and len(memory) > book.remember:
+                _remove(self._settled, memory.popleft())
+                book.tally(kind).forgotten += 1
+        forget(generation.key)
+
+    def held(self, kind: Kind, key: Key) -> list[Generation]:
+        """The open generations of a key, oldest first."""
+        return self._held.get(kind, _EMPTY).get(key, _NONE)
+
+    def named(self, kind: Kind, key: Key, innermost: Book | None) -> Generation | None:
+        """The generation that a release, transfer or use of this key means; None where the key is unseen.
+
+        The one held in the innermost scope, if there is one; otherwise, of all that are held and all that are remembered settled
+        in any open scope, the one acquired last.
+        """
+        held = self._held.get(kind, _EMPTY).get(key, _NONE)
+        if len(held) == 1 and held[0].book is innermost:
+            return held[0]
+        last: Generation | None = None
+        for generation in held:
+            if generation.book is innermost:
+                last = generation
+        if last is not None:
+            return last
+        for generation in (*held, *self._settled.get(kind, _EMPTY).get(key, _NONE)):
+            if last is None or generation.born > last.born:
+                last = generation
+        return last
+
+    def held_in_chain(self, kind: Kind, key: Key, chain: tuple[Book, ...]) -> Generation | None:
+        """The open generation of this key that the nearest scope of a chain holds."""
+        held = self._held.get(kind, _EMPTY).get(key)
+        if not held:
+            return None
+        for book in chain:
+            for generation in reversed(held):
+                if generation.book is book:
+                    return generation
+        return None
+
+    def kinds(self) -> Iterator[Kind]:
+        """The kinds of which something is held."""
+        return iter(list(self._held))
+
+    def all_held(self, kind: Kind) -> list[Generation]:
+        """Every open generation of a kind, oldest first."""
+        found = [generation for held in self._held.get(kind, _EMPTY).values() for generation in held]
+        found.sort(key=lambda generation: generation.born)
+        return found
+
+    def close(self, book: Book) -> None:
+        """Forget everything of a book that has been judged."""
+        for generation in book.held:
+            _remove(self._held, generation)
+            forget(generation.key)
+        for memory in book.settled.values():
+            for generation in memory:
+                _remove(self._settled, generation)
+        book.held.clear()
+        book.settled.clear()
+
+
+_NONE: list[Generation] = []
+_EMPTY: dict[Key, list[Generation]] = {}
+
+
+def _add(table: dict[Kind, dict[Key, list[Generation]]], generation: Generation) -> None:
+    table.setdefault(generation.kind, {}).setdefault(generation.key, []).append(generation)
+
+
+def _remove(table: dict[Kind, dict[Key, list[Generation]]], generation: Generation) -> None:
+    keys = table[generation.kind]
+    generations = keys[generation.key]
+    generations.remove(generation)
+    if not generations:
+        del keys[generation.key]
+        if not keys:
+            del table[generation.kind]
+
+
+def is_open(generation: Generation | None) -> bool:
+    """Whether a generation is outstanding."""
+    return generation is not None and generation.state in OPEN_STATES

@@ -1,0 +1,284 @@
+"""The ledger: events in, obligations and findings out.
+
+It knows no function, no thread and no format: what it is told of a call is opaque to it. All events go through one lock, which is
+never held while the user's code runs. A finaliser or a signal handler that tells an event while its own thread is inside the lock is
+put off until that thread is done: it can neither dead-lock nor see half a step.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from collections import deque
+from collections.abc import Callable, Iterable
+from threading import Condition, RLock
+from typing import TypeVar
+
+from lifeguard.kinds import Kind
+from lifeguard.ledger.acts import Engine
+from lifeguard.ledger.book import Book, is_open
+from lifeguard.ledger.invariants import Breach
+from lifeguard.ledger.judging import judge_scope, judge_span
+from lifeguard.ledger.records import Act, Call, Finding, Generation, Key, Note, Outcome, Ref, Verb
+from lifeguard.ledger.spans import Span
+from lifeguard.ledger.states import State
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """What all open scopes hold together.
+
+    Every method may be called from any thread. Those that return findings return the ones that this very call brought about.
+    """
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._paid = Condition(self._lock)
+        self._inside: int | None = None  # the thread that is changing the tables
+        self._put_off: deque[Callable[[], object]] = deque()
+        self._engine = Engine()
+        self._calls = 0
+
+    def _do(self, work: Callable[[], T]) -> T | None:
+        """Run one step under the lock; None where it had to be put off."""
+        me = get_ident()
+        if self._inside == me:
+            self._put_off.append(work)
+            return None
+        with self._lock:
+            self._inside = me
+            try:
+                result = work()
+                while self._put_off:
+                    self._put_off.popleft()()
+            finally:
+                self._inside = None
+            self._paid.notify_all()
+        return result
+
+    # -- calls ------------------------------------------------------------------------------------------------------------------
+
+    def begin(
+        self, call: Call, named: Iterable[Ref] = (), spans: Iterable[Span] = (), failing: tuple[Ref, ...] = ()
+    ) -> list[Generation | None] | None:
+        """A call begins.
+
+        Args:
+            call: the call; gets its number here.
+            named: the resources that it will release, hand over or use, as far as their keys are known already.
+            spans: what must hold when it ends.
+            failing: the rollbacks that will be owed should it fail.
+
+        Returns:
+            for each of `named` the generation that it names now; None where that could not be looked up (a finaliser that ran in
+            the middle of another step), so that it has to be looked up at the end.
+        """
+
+        def work() -> list[Generation | None]:
+            engine = self._engine
+            self._calls += 1
+            call.ident = self._calls
+            call.began = engine.seq
+            call.failing = failing
+            if failing:
+                engine.expect_failure(failing, lambda count: count + 1)
+            for span in spans:
+                engine.spans.start(span)
+            return [engine.named(kind, key, call.chain) for kind, key in named]
+
+        return self._do(work)
+
+    def end(
+        self,
+        call: Call,
+        outcome: Outcome,
+        acts: list[Act],
+        spans: Iterable[Span] = (),
+        steps: Iterable[tuple[Kind, Key]] = (),
+    ) -> list[Finding]:
+        """A call has returned or raised: everything that its contracts say is one step.
+
+        Args:
+            call: the call.
+            outcome: how it ended.
+            acts: what its contracts say.
+            spans: the spans that began with it.
+            steps: the rollbacks of which this call, having returned, is a completed step for whatever call it ran inside of.
+
+        Returns:
+            what was found wrong by it.
+        """
+        raised = outcome is Outcome.RAISED
+        acts.sort(key=lambda act: act.verb.value)
+
+        def work() -> list[Finding]:
+            engine = self._engine
+            engine.found = []
+            for span in spans:
+                engine.spans.stop(span)
+            for act in acts:
+                engine.apply(call, act, raised=raised)
+            if call.failing:
+                engine.expect_failure(call.failing, lambda count: count - 1)
+            for span in spans:
+                if span.rule == "steps":
+                    if raised:
+                        for act in acts:
+                            if act.verb is Verb.FAIL and act.kind is span.task and not act.succeeded:
+                                engine.owe_steps(call, span, act.key)
+                else:
+                    judge_span(engine, span, call, raised=raised)
+            for kind, key in steps:
+                for span in reversed(call.spans):
+                    if span.running and span.task is kind:
+                        span.steps.append((key, (), call))
+                        break
+            return engine.found
+
+        return self._do(work) or []
+
+    def abandon(self, call: Call, spans: Iterable[Span]) -> None:
+        """A call was abandoned: a generator closed early, a coroutine never awaited to its end. Nothing is told."""
+
+        def work() -> None:
+            for span in spans:
+                self._engine.spans.stop(span)
+            if call.failing:
+                self._engine.expect_failure(call.failing, lambda count: count - 1)
+
+        self._do(work)
+
+    def complain(
+        self,
+        chain: tuple[Book, ...],
+        code: str,
+        text: str,
+        *,
+        call: Call | None = None,
+        kind: Kind | None = None,
+        key: Key | None = None,
+        about: object = None,
+    ) -> list[Finding]:
+        """Record a finding that belongs to no generation, in the scope where an acquire of the kind would go."""
+
+        def work() -> list[Finding]:
+            engine = self._engine
+            engine.found = []
+            engine.seq += 1
+            for book in chain:
+                if not book.closed and (kind is None or book.watches(kind)):
+                    engine.complain(book, code, text, call=call, kind=kind, key=key, about=about)
+                    break
+            return engine.found
+
+        return self._do(work) or []
+
+    def breached(
+        self, book: Book, description: str, breach: Breach, key: Key | None, call: Call | None, ident: object
+    ) -> list[Finding]:
+        """Record that an invariant does not hold (LG302)."""
+
+        def work() -> list[Finding]:
+            engine = self._engine
+            engine.found = []
+            engine.seq += 1
+            text = f"invariant broken: {description}" + (f" ({breach.why})" if breach.why else "")
+            generation = engine.named(breach.kind, key, (book,)) if key is not None else None
+            if generation is not None and is_open(generation):
+                told = generation.finding
+                if told is None or (told.text != text and f"LG302 {text}" not in told.also):
+                    engine.blame(generation, "LG302", text, call)
+            elif not book.closed:
+                engine.complain(book, "LG302", text, call=call, kind=breach.kind, key=key, about=ident)
+            return engine.found
+
+        return self._do(work) or []
+
+    # -- scopes -----------------------------------------------------------------------------------------------------------------
+
+    def open(self, book: Book) -> None:
+        """A scope opens."""
+
+        def work() -> None:
+            book.opened_at = self._engine.seq
+            book.nowhere_at_open = self._engine.nowhere
+            book.recorded_at_open = self._engine.recorded
+
+        self._do(work)
+
+    def seed(self, book: Book, kind: Kind, keys: Iterable[Key], call: Call, why: str) -> None:
+        """Declare what was there before the scope: it may be used, handed over and released, and is not owed."""
+
+        def work() -> None:
+            engine = self._engine
+            for key in keys:
+                engine.seq += 1
+                if engine.tables.held_in_chain(kind, key, (book,)) is None:
+                    generation = engine.open(call, book, kind, key, "seeded", (), why)
+                    generation.seeded = True
+                    engine.spans.settled(generation)
+
+        self._do(work)
+
+    def judge(self, book: Book, *, error: bool, ended: str) -> list[Finding]:
+        """Judge what a closing scope still holds."""
+
+        def work() -> list[Finding]:
+            self._engine.found = []
+            judge_scope(self._engine, book, error=error, ended=ended)
+            return self._engine.found
+
+        return self._do(work) or []
+
+    def close(self, book: Book) -> tuple[int, int]:
+        """Forget a judged scope; returns how many acquires went nowhere, and how many elsewhere, while it was open."""
+
+        def work() -> tuple[int, int]:
+            engine = self._engine
+            nowhere = engine.nowhere - book.nowhere_at_open
+            elsewhere = engine.recorded - book.recorded_at_open - book.inside
+            book.closed = True
+            engine.tables.close(book)
+            return nowhere, elsewhere
+
+        return self._do(work) or (0, 0)
+
+    def outstanding(self, book: Book) -> list[Generation]:
+        """What a scope holds and owes now, oldest first."""
+        return self._do(lambda: sorted((one for one in book.held if not one.seeded), key=lambda one: one.born)) or []
+
+    def held(self, kind: Kind, chain: tuple[Book, ...]) -> list[Generation]:
+        """What the scopes of a chain hold of a kind, seeded things included, oldest first."""
+        return self._do(lambda: [one for one in self._engine.tables.all_held(kind) if one.book in chain]) or []
+
+    def named(self, chain: tuple[Book, ...], refs: Iterable[Ref]) -> list[Generation | None]:
+        """The generations that some resources name now, to a call with this chain of scopes."""
+        return self._do(lambda: [self._engine.named(kind, key, chain) for kind, key in refs]) or []
+
+    def wait_for_payment(self, book: Book, seconds: float) -> None:
+        """Wait until some event has been applied, at most so long; returns at once where nothing is outstanding."""
+        with self._lock:
+            if any(not one.seeded for one in book.held):
+                self._paid.wait(seconds)
+
+    def after_fork(self) -> None:
+        """In a forked child: the lock may be held by a thread that does not exist here."""
+        self.__init__()  # type: ignore[misc]
+
+
+__all__ = [
+    "Act",
+    "Book",
+    "Call",
+    "Finding",
+    "Generation",
+    "Key",
+    "Ledger",
+    "Note",
+    "Outcome",
+    "Ref",
+    "Span",
+    "State",
+    "Verb",
+    "is_open",
+]

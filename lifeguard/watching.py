@@ -1,0 +1,380 @@
+"""The life of one watched call: its begin, and its end, which is told once."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import weakref
+from collections.abc import Callable, Mapping
+from contextvars import Token
+from typing import Any
+
+from lifeguard import context
+from lifeguard.context import AWAITING, LEDGER, OPEN, SPANS
+from lifeguard.contracts import Contract
+from lifeguard.errors import ViolationError
+from lifeguard.keys import Unreadable, problem_text
+from lifeguard.kinds import Kind, Rollback
+from lifeguard.ledger.book import is_open
+from lifeguard.ledger.records import Act, Call, Generation, Key, Outcome, Ref, Verb
+from lifeguard.ledger.spans import Span
+from lifeguard.places import caller, raised_at
+from lifeguard.reading import Ending, Reading
+from lifeguard.telling import tell
+
+Function = Callable[..., Any]
+
+RECEIVERS = 64
+"""So many of the last receivers of a function are remembered, weakly."""
+
+
+class Woven:
+    """A function and the contracts that were woven into its wrapper."""
+
+    __slots__ = (
+        "__weakref__",
+        "active",
+        "contracts",
+        "function",
+        "last",
+        "name",
+        "origin",
+        "receiver",
+        "receivers",
+        "state",
+        "wrapper",
+    )
+
+    def __init__(self, function: Function, contracts: tuple[Contract, ...], name: str, origin: str = "") -> None:
+        self.function = function
+        self.contracts = contracts
+        self.name = name
+        self.origin = origin  # by which stand-in it was bound; "" where the decorator stands at the function
+        self.receiver: str | None = None  # the name of the parameter that is the receiver
+        self.active = True
+        self.last = -1  # the ledger's number at the last call that was watched
+        self.wrapper: weakref.ref[Any] | None = None
+        self.receivers: dict[int, weakref.ref[Any]] = {}  # the last objects that it was called on
+        self.state: dict[str, Any] = {"name": name, "bound": not origin}  # outlives it, for `weaving.DROPPED`
+
+    def saw(self, receiver: object) -> None:
+        """Remember an object that it was called on, so that what hides its methods can be found."""
+        if id(receiver) in self.receivers and self.receivers[id(receiver)]() is receiver:
+            return
+        if len(self.receivers) >= RECEIVERS:
+            self.receivers.pop(next(iter(self.receivers)))
+        with contextlib.suppress(TypeError):
+            self.receivers[id(receiver)] = weakref.ref(receiver)
+
+
+class Watched:
+    """One running call of a woven function."""
+
+    __slots__ = (
+        "awaiting",
+        "call",
+        "handling",
+        "problems",
+        "readings",
+        "span_readings",
+        "spans",
+        "spans_token",
+        "targets",
+    )
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.readings: list[Reading] = []
+        self.targets: dict[Ref, Generation | None] = {}
+        self.spans: tuple[Span, ...] = ()
+        self.span_readings: list[tuple[Span, Reading]] = []
+        self.spans_token: Token[tuple[Span, ...]] | None = None
+        self.awaiting: Token[tuple[int, ...]] | None = None
+        self.problems: list[tuple[Kind | None, str]] = []
+        self.handling: BaseException | None = None  # what was being handled when a rollback began
+
+
+# -- the life of one call ---------------------------------------------------------------------------------------------------------
+
+
+def begin(woven: Woven, arguments: Mapping[str, object], form: str) -> Watched | None:
+    """A watched call begins; None where it is not to be watched."""
+    if not woven.active:
+        return None
+    try:
+        return _begin(woven, arguments, form)
+    except Exception as error:  # a defect of lifeguard's own must not become one of the program
+        _own_defect(woven, error)
+        return None
+
+
+def _begin(woven: Woven, arguments: Mapping[str, object], form: str) -> Watched:
+    thread, actor = context.actor()
+    receiver = arguments.get(woven.receiver) if woven.receiver is not None else None
+    call = Call(
+        woven.name,
+        chain=context.chain(),
+        site=caller(sys._getframe(2)),
+        actor=actor,
+        thread=thread,
+        awaiting=AWAITING.get(()),
+        spans=SPANS.get(()),
+        receiver=(type(receiver).__qualname__, id(receiver)) if receiver is not None else None,
+    )
+    call.asynchronous = form == "async"
+    call.nests = form in ("sync", "async")
+    watched = Watched(call)
+    named: list[Ref] = []
+    failing: list[Ref] = []
+    spans: list[Span] = []
+    for contract in woven.contracts:
+        reading = Reading(contract, arguments)
+        if contract.verb in ("atomic", "settles"):
+            spans += _start_span(watched, contract, reading)
+            continue
+        watched.readings.append(reading)
+        named += reading.named()
+        if contract.verb == "rolls_back":
+            watched.handling = sys.exc_info()[1]
+        if contract.verb == "on_failure":
+            failing += reading.failing()
+            if isinstance(contract.kind, Rollback) and contract.kind.order is not None:
+                spans.append(Span("steps", call, task=contract.kind))
+    watched.spans = tuple(spans)
+    targets = LEDGER.begin(call, named, watched.spans, tuple(failing))
+    if targets is not None:
+        watched.targets = dict(zip(named, targets, strict=True))
+    woven.last = call.began
+    if receiver is not None:
+        woven.saw(receiver)
+    if spans and form in ("sync", "async", "with"):
+        watched.spans_token = SPANS.set((*call.spans, *spans))
+    if form == "async":
+        watched.awaiting = AWAITING.set((*call.awaiting, call.ident))
+    for book in call.chain:
+        for observer in book.observers:
+            observer.began(call)
+    return watched
+
+
+def _start_span(watched: Watched, contract: Contract, reading: Reading) -> list[Span]:
+    late = contract.verb == "settles" and (contract.key is not None or contract.about)
+    try:
+        choice = None if late else reading.choice(Ending())
+    except Unreadable as problem:
+        watched.problems.append(
+            (contract.kinds[0] if contract.kinds else None, _unreadable(watched.call, contract, problem))
+        )
+        return []
+    span = Span(contract.verb, watched.call, choice=choice, restores=contract.restores, ended=contract.ended)
+    if late:
+        watched.span_readings.append((span, reading))
+    return [span]
+
+
+def returned(watched: Watched | None, result: object) -> None:
+    """A watched call has returned."""
+    if watched is not None:
+        _end(watched, Ending(result=result), Outcome.RETURNED)
+
+
+def raised(watched: Watched | None, error: BaseException) -> None:
+    """A watched call has raised."""
+    if watched is None:
+        return
+    call = watched.call
+    call.error = problem_text(error)
+    call.error_place = raised_at(error)
+    try:
+        _end(watched, Ending(error=error), Outcome.RAISED)
+    except ViolationError as violation:
+        if isinstance(error, Exception):
+            raise violation from error
+        error.add_note(str(violation))
+
+
+def abandoned(watched: Watched | None) -> None:
+    """A generator was closed before its end, a coroutine was never awaited to its end: nothing is told."""
+    if watched is not None:
+        _restore(watched)
+        LEDGER.abandon(watched.call, watched.spans)
+
+
+def _restore(watched: Watched) -> None:
+    for variable, token in ((SPANS, watched.spans_token), (AWAITING, watched.awaiting)):
+        if token is not None:
+            with contextlib.suppress(ValueError):  # closed by the collector, in another context
+                variable.reset(token)  # type: ignore[attr-defined]
+
+
+def _end(watched: Watched, ending: Ending, outcome: Outcome) -> None:
+    _restore(watched)
+    call = watched.call
+    try:
+        acts, steps, spans = _read(watched, ending)
+    except Exception as error:
+        _own_defect(call, error)
+        LEDGER.abandon(call, watched.spans)
+        return
+    if not call.chain:
+        call.chain = context.chain()
+    tell(call, outcome, acts, spans=spans, steps=steps, problems=watched.problems)
+
+
+def _read(watched: Watched, ending: Ending) -> tuple[list[Act], list[tuple[Kind, Key]], tuple[Span, ...]]:
+    acts: list[Act] = []
+    steps: list[tuple[Kind, Key]] = []
+    for reading in watched.readings:
+        try:
+            made = reading.acts(ending, watched.targets)
+            if ending.error is not None and ending.error is watched.handling:
+                for act in made:
+                    act.reraised = act.verb is Verb.ROLL_BACK
+            acts += made
+            if ending.error is None and not any(
+                act.kind is reading.contract.kind and not act.succeeded for act in made
+            ):
+                steps += reading.step(ending)
+        except Unreadable as problem:
+            watched.problems.append((reading.contract.kind, _unreadable(watched.call, reading.contract, problem)))
+    spans = watched.spans
+    for span, reading in watched.span_readings:
+        if span.ends_with(raised=ending.error is not None):
+            try:
+                span.choice = reading.choice(ending)
+            except Unreadable as problem:
+                kinds = reading.contract.kinds
+                watched.problems.append(
+                    (kinds[0] if kinds else None, _unreadable(watched.call, reading.contract, problem))
+                )
+        if span.choice is None:
+            span.rule = "none"
+    return acts, steps, spans
+
+
+def _unreadable(call: Call, contract: Contract, problem: Unreadable) -> str:
+    return f"{contract} on {call.function}: {problem.source} could not be read: {problem.problem}"
+
+
+def _own_defect(call: Call | Woven, error: Exception) -> None:
+    name = call.name if isinstance(call, Woven) else call.function
+    text = f"{name}: lifeguard itself failed ({problem_text(error)}); please report it"
+    LEDGER.complain(context.chain(), "LG401", text, about=text)
+
+
+class _Manager:
+    """Stands for the context manager that a watched function returned.
+
+    An acquire is recorded at entry, where `result` is what `as` gets, and paid when the block was left, if its body has not settled it.
+    """
+
+    def __init__(self, woven: Woven, arguments: Mapping[str, object], make: Callable[[], Any]) -> None:
+        self._woven = woven
+        self._arguments = arguments
+        self._make = make
+        self._manager = make()
+        self._watched: Watched | None = None
+        self._entered: list[Generation] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_manager"], name)
+
+    def _recreate_cm(self) -> Any:
+        return type(self)(self._woven, self._arguments, self._make)
+
+    def _begin(self) -> None:
+        self._watched = begin(self._woven, self._arguments, "with") if OPEN else None
+
+    def _has_entered(self, result: object) -> None:
+        watched = self._watched
+        if watched is None:
+            return
+        call = watched.call
+        acquiring = [one for one in watched.readings if one.contract.verb == "acquires"]
+        watched.readings = [one for one in watched.readings if one.contract.verb != "acquires"]
+        acts: list[Act] = []
+        problems: list[tuple[Kind | None, str]] = []
+        for reading in acquiring:
+            try:
+                acts += reading.acts(Ending(result=result), watched.targets)
+            except Unreadable as problem:
+                problems.append((reading.contract.kind, _unreadable(call, reading.contract, problem)))
+        if acts or problems:
+            failing, call.failing = call.failing, ()
+            refs = [(act.kind, act.key) for act in acts]
+            tell(call, Outcome.RETURNED, acts, problems=problems)
+            call.failing = failing
+            self._entered = [one for one in LEDGER.named(call.chain, refs) if one is not None]
+
+    def _left(self, error: BaseException | None, *, cleaned: bool) -> None:
+        watched = self._watched
+        if watched is None:
+            return
+        call = watched.call
+        acts = []
+        for generation in self._entered:
+            if is_open(generation):
+                act = Act(Verb.RELEASE, generation.kind, generation.key)
+                act.resolved, act.target = True, generation
+                acts.append(act)
+        if acts:
+            failing, call.failing = call.failing, ()
+            call.error = "" if cleaned or error is None else problem_text(error)
+            tell(call, Outcome.RETURNED if cleaned else Outcome.RAISED, acts)
+            call.failing = failing
+        if error is None:
+            returned(watched, None)
+        elif isinstance(error, GeneratorExit):
+            abandoned(watched)
+        else:
+            raised(watched, error)
+
+
+class WatchedManager(_Manager, contextlib.ContextDecorator):
+    """Stands for what a function of `contextlib.contextmanager` returned."""
+
+    def __enter__(self) -> Any:
+        __tracebackhide__ = True
+        self._begin()
+        try:
+            result = self._manager.__enter__()
+        except BaseException as error:
+            raised(self._watched, error)
+            raise
+        self._has_entered(result)
+        return result
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> Any:
+        __tracebackhide__ = True
+        try:
+            swallowed = self._manager.__exit__(kind, error, traceback)
+        except BaseException as other:
+            self._left(other, cleaned=other is error)
+            raise
+        self._left(None if swallowed else error, cleaned=True)
+        return swallowed
+
+
+class WatchedAsyncManager(_Manager, contextlib.AsyncContextDecorator):
+    """Stands for what a function of `contextlib.asynccontextmanager` returned."""
+
+    async def __aenter__(self) -> Any:
+        __tracebackhide__ = True
+        self._begin()
+        try:
+            result = await self._manager.__aenter__()
+        except BaseException as error:
+            raised(self._watched, error)
+            raise
+        self._has_entered(result)
+        return result
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> Any:
+        __tracebackhide__ = True
+        try:
+            swallowed = await self._manager.__aexit__(kind, error, traceback)
+        except BaseException as other:
+            self._left(other, cleaned=other is error)
+            raise
+        self._left(None if swallowed else error, cleaned=True)
+        return swallowed

@@ -1,0 +1,415 @@
+"""A function and its contracts become one wrapper, with the function's own signature and of its own form.
+
+The wrapper is generated source: its parameters are the function's, so that no arguments are packed and no signature is bound; while no scope
+is open it costs one look at a list. The function is its only closure cell, and `__wrapped__`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import keyword
+import linecache
+import weakref
+from collections.abc import Callable, Collection, Iterator
+from types import CodeType, FunctionType
+from typing import Any
+
+from lifeguard import context, watching
+from lifeguard.contracts import PAYING, Contract, contradiction
+from lifeguard.errors import DeclarationError
+from lifeguard.keys import repr_safely
+from lifeguard.kinds import Kind, Rollback
+from lifeguard.places import GENERATED, definition
+from lifeguard.watching import Function, WatchedAsyncManager, WatchedManager, Woven
+
+_PEERS_OWN = frozenset({"__deal_contract", "__preconditions__", "__postconditions__", "__postcondition_snapshots__"})
+"""Attributes by which icontract and deal find their own wrappers. Copied, they would make ours be taken for one of them, and be dropped."""
+
+_MARK = "__lifeguard__"
+
+REGISTRY: weakref.WeakSet[Woven] = weakref.WeakSet()
+"""Every woven function that still exists."""
+
+DROPPED: list[tuple[weakref.ref[Any], str]] = []
+"""Functions whose wrapper has gone although they themselves had not: a decorator above may have dropped it (see `lifeguard.blindness`)."""
+
+_SYNC = """\
+def make(lg_f):
+    def {name}({parameters}):
+        __tracebackhide__ = True
+        if not lg_open:
+            return lg_f({passed})
+        lg_call = lg_begin(lg_woven, {read}, "sync")
+        try:
+            lg_result = lg_f({passed})
+        except BaseException as lg_error:
+            lg_raised(lg_call, lg_error)
+            raise
+        lg_returned(lg_call, lg_result)
+        return lg_result
+    return {name}
+"""
+
+_ASYNC = """\
+def make(lg_f):
+    async def {name}({parameters}):
+        __tracebackhide__ = True
+        if not lg_open:
+            return await lg_f({passed})
+        lg_call = lg_begin(lg_woven, {read}, "async")
+        try:
+            lg_result = await lg_f({passed})
+        except GeneratorExit:
+            lg_abandoned(lg_call)
+            raise
+        except BaseException as lg_error:
+            lg_raised(lg_call, lg_error)
+            raise
+        lg_returned(lg_call, lg_result)
+        return lg_result
+    return {name}
+"""
+
+_GENERATOR = """\
+def make(lg_f):
+    def {name}({parameters}):
+        __tracebackhide__ = True
+        if not lg_open:
+            return (yield from lg_f({passed}))
+        lg_call = lg_begin(lg_woven, {read}, "generator")
+        try:
+            lg_result = yield from lg_f({passed})
+        except GeneratorExit:
+            lg_abandoned(lg_call)
+            raise
+        except BaseException as lg_error:
+            lg_raised(lg_call, lg_error)
+            raise
+        lg_returned(lg_call, None)
+        return lg_result
+    return {name}
+"""
+
+_ASYNC_GENERATOR = """\
+def make(lg_f):
+    async def {name}({parameters}):
+        __tracebackhide__ = True
+        lg_call = lg_begin(lg_woven, {read}, "generator") if lg_open else None
+        lg_inner = lg_f({passed})
+        try:
+            lg_item = await lg_inner.__anext__()
+            while True:
+                try:
+                    lg_sent = yield lg_item
+                except GeneratorExit:
+                    await lg_inner.aclose()
+                    raise
+                except BaseException as lg_thrown:
+                    lg_item = await lg_inner.athrow(lg_thrown)
+                else:
+                    lg_item = await lg_inner.asend(lg_sent)
+        except StopAsyncIteration:
+            pass
+        except GeneratorExit:
+            lg_abandoned(lg_call)
+            raise
+        except BaseException as lg_error:
+            lg_raised(lg_call, lg_error)
+            raise
+        lg_returned(lg_call, None)
+    return {name}
+"""
+
+_MANAGER = """\
+def make(lg_f):
+    def {name}({parameters}):
+        __tracebackhide__ = True
+        if not lg_open:
+            return lg_f({passed})
+        return lg_manager(lg_woven, {read}, lambda: lg_f({passed}))
+    return {name}
+"""
+
+_HELPER: CodeType = contextlib.contextmanager(lambda: iter(())).__code__  # type: ignore[arg-type, attr-defined]
+_ASYNC_HELPER: CodeType = contextlib.asynccontextmanager(lambda: iter(())).__code__  # type: ignore[arg-type, attr-defined]
+
+
+def _form_of(function: Function) -> str:
+    code = getattr(function, "__code__", None)
+    if code is _HELPER:
+        return "with"
+    if code is _ASYNC_HELPER:
+        return "async with"
+    if inspect.isasyncgenfunction(function):
+        return "async generator"
+    if inspect.iscoroutinefunction(function):
+        return "coroutine"
+    return "generator" if inspect.isgeneratorfunction(function) else "function"
+
+
+_TEMPLATES = {
+    "function": _SYNC,
+    "coroutine": _ASYNC,
+    "generator": _GENERATOR,
+    "async generator": _ASYNC_GENERATOR,
+    "with": _MANAGER,
+    "async with": _MANAGER,
+}
+
+_NO_RESULT = "{} has no result when it is called: name the thing by an argument, or put the contract on a function that returns it"
+
+
+def describe(function: Function) -> str:
+    """A function's name as reports print it."""
+    return str(getattr(function, "__qualname__", None) or getattr(function, "__name__", None) or repr_safely(function))
+
+
+def signature_of(function: Function) -> inspect.Signature | None:
+    """The signature that callers see; None where Python knows none."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
+def weave(
+    function: Function,
+    contracts: tuple[Contract, ...],
+    *,
+    declared: inspect.Signature | None = None,
+    origin: str = "",
+    name: str | None = None,
+) -> Function:
+    """Make the wrapper.
+
+    Args:
+        function: what is watched. If it is a wrapper of ours already, its contracts join in and one new wrapper is made.
+        contracts: its contracts, the outermost first.
+        declared: the signature of a stand-in, where the function is bound from outside.
+        origin: the name of that stand-in.
+        name: what reports call it; by default its qualified name.
+
+    Returns:
+        the wrapper: a function of the same form.
+
+    Raises:
+        DeclarationError: a name that is no parameter, contracts that contradict each other, or one that its form cannot carry.
+    """
+    known: Woven | None = getattr(function, "__dict__", {}).get(_MARK)
+    attributes = dict(getattr(function, "__dict__", {}))
+    if known is not None and known.wrapper is not None and known.wrapper() is function:
+        contracts = (*contracts, *known.contracts)
+        function, declared = known.function, declared or signature_of(known.function)
+        known.state["bound"] = False
+    name = name or describe(function)
+    for position, contract in enumerate(contracts):
+        for other in contracts[:position]:
+            why = contradiction(other, contract)
+            if why:
+                raise DeclarationError.at_caller(f"{name}: {why}")
+    form = _form_of(function)
+    visible = declared or signature_of(function)
+    _check(contracts, name, form, visible)
+    woven = Woven(function, contracts, name, origin)
+    wrapper = _build(woven, function, form, visible)
+    _dress(wrapper, function, attributes, woven)
+    for contract in contracts:
+        if contract.verb in PAYING and name not in contract.kind._payers:
+            contract.kind._payers[name] = None
+    woven.wrapper = weakref.ref(wrapper)
+    REGISTRY.add(woven)
+    _watch_for_drop(woven, function)
+    return wrapper
+
+
+def _watch_for_drop(woven: Woven, function: Function) -> None:
+    try:
+        alive = weakref.ref(function)
+    except TypeError:
+        return
+    state = woven.state
+
+    def dropped() -> None:
+        if state["bound"] and alive() is not None:
+            DROPPED.append((alive, state["name"]))
+
+    weakref.finalize(woven, dropped).atexit = False
+
+
+def _check(contracts: tuple[Contract, ...], name: str, form: str, visible: inspect.Signature | None) -> None:
+    result = _NO_RESULT.format(f"a {form} function") if form in ("generator", "async generator") else None
+    for contract in contracts:
+        if visible is not None:
+            contract.check(_usable(visible), function=name, result=result)
+        if form in ("generator", "async generator"):
+            wide = contract.key is not None or contract.about
+            ordered = (
+                isinstance(contract.kinds[0] if contract.kinds else None, Rollback) and contract.kind.order is not None
+            )  # type: ignore[union-attr]
+            if (contract.verb in ("atomic", "settles") and not wide) or (contract.verb == "on_failure" and ordered):
+                raise DeclarationError.at_caller(
+                    f"{name}: {contract} on a {form} function cannot tell what it opens from what its caller does between two items; "
+                    "name the subject with about=, or put the contract on the function that consumes it"
+                )
+
+
+def _usable(signature: inspect.Signature) -> list[str]:
+    return [one.name for one in signature.parameters.values()]
+
+
+def _build(woven: Woven, function: Function, form: str, visible: inspect.Signature | None) -> FunctionType:
+    names = frozenset().union(*(contract.names for contract in woven.contracts)) - {"result"}
+    optional = {
+        name
+        for contract in woven.contracts
+        for one in contract.expressions()
+        for part in one.parts
+        for name in part.optional
+    }
+    own = _own_signature(function)
+    known = list(own.parameters) if own is not None else []
+    if visible is not None and visible.parameters:
+        first = next(iter(visible.parameters))
+        woven.receiver = first if first in ("self", "cls") else None
+    if known and known[0] in ("self", "cls"):
+        woven.receiver = known[0]
+    wanted = sorted(names | (optional & set(known)) | ({woven.receiver} if woven.receiver else set()))
+    if own is not None and all(name in known for name in wanted):
+        parameters, passed = _spell(own)
+        read = "{" + ", ".join(f"{name!r}: {name}" for name in wanted) + "}"
+        binder = None
+    else:
+        parameters, passed = "*lg_args, **lg_kwargs", "*lg_args, **lg_kwargs"
+        read = "lg_bind(lg_args, lg_kwargs)"
+        binder = _binder(wanted, visible)
+    plain = function.__name__ if isinstance(getattr(function, "__name__", None), str) else "wrapped"
+    if not plain.isidentifier() or keyword.iskeyword(plain) or plain in known:
+        plain = "wrapped"
+    source = _TEMPLATES[form].format(name=plain, parameters=parameters, passed=passed, read=read)
+    namespace: dict[str, Any] = {
+        "lg_open": context.OPEN,
+        "lg_woven": woven,
+        "lg_begin": watching.begin,
+        "lg_returned": watching.returned,
+        "lg_raised": watching.raised,
+        "lg_abandoned": watching.abandoned,
+        "lg_manager": WatchedManager if form == "with" else WatchedAsyncManager,
+        "lg_bind": binder,
+    }
+    file = f"{GENERATED}{woven.name} {id(woven):x}>"
+    exec(compile(source, file, "exec", dont_inherit=True), namespace)  # our own template, with the parameters' names
+    wrapper: FunctionType = namespace["make"](function)
+    if binder is None:
+        wrapper.__defaults__ = getattr(function, "__defaults__", None)
+        wrapper.__kwdefaults__ = getattr(function, "__kwdefaults__", None)
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    weakref.finalize(woven, linecache.cache.pop, file, None).atexit = False
+    return wrapper
+
+
+def _own_signature(function: Function) -> inspect.Signature | None:
+    """The parameters of the very function, not of what it wraps; None where they cannot be spelled."""
+    if not isinstance(function, FunctionType):
+        return None
+    signature = inspect.signature(function, follow_wrapped=False)
+    if any(name.startswith("lg_") or name.startswith(".") for name in signature.parameters):
+        return None
+    return signature
+
+
+def _spell(signature: inspect.Signature) -> tuple[str, str]:
+    """The parameters as they are written in a definition, and as they are passed on."""
+    parameters: list[str] = []
+    passed: list[str] = []
+    kinds = [one.kind for one in signature.parameters.values()]
+    for position, one in enumerate(signature.parameters.values()):
+        if one.kind is one.VAR_POSITIONAL:
+            parameters.append(f"*{one.name}")
+            passed.append(f"*{one.name}")
+        elif one.kind is one.VAR_KEYWORD:
+            parameters.append(f"**{one.name}")
+            passed.append(f"**{one.name}")
+        elif one.kind is one.KEYWORD_ONLY:
+            if one.VAR_POSITIONAL not in kinds and "*" not in parameters:
+                parameters.append("*")
+            parameters.append(one.name)
+            passed.append(f"{one.name}={one.name}")
+        else:
+            parameters.append(one.name)
+            passed.append(one.name)
+            last = position + 1 == len(kinds) or kinds[position + 1] is not one.POSITIONAL_ONLY
+            if one.kind is one.POSITIONAL_ONLY and last:
+                parameters.append("/")
+    return ", ".join(parameters), ", ".join(passed)
+
+
+def _binder(
+    names: Collection[str], declared: inspect.Signature | None
+) -> Callable[[tuple[Any, ...], dict[str, Any]], dict[str, object]]:
+    """Finds arguments by name where the function hides its signature: by keyword, else at the place where the stand-in has it."""
+    parameters = list(declared.parameters.values()) if declared is not None else []
+    positions = {
+        one.name: position
+        for position, one in enumerate(parameters)
+        if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    }
+    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+
+    def bind(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for name in names:
+            position = positions.get(name)
+            if name in kwargs:
+                found[name] = kwargs[name]
+            elif position is not None and position < len(args):
+                found[name] = args[position]
+            elif name in defaults:
+                found[name] = defaults[name]
+        return found
+
+    return bind
+
+
+def _dress(wrapper: FunctionType, function: Function, attributes: dict[str, Any], woven: Woven) -> None:
+    functools.update_wrapper(wrapper, function, updated=())
+    for name, value in attributes.items():
+        if name not in _PEERS_OWN and name not in (_MARK, "__wrapped__"):
+            wrapper.__dict__[name] = value
+    wrapper.__dict__[_MARK] = woven
+
+
+def woven_of(function: object) -> Woven | None:
+    """What was woven into a wrapper; None for anything that is no wrapper of ours."""
+    woven = getattr(function, "__dict__", {}).get(_MARK)
+    return woven if isinstance(woven, Woven) else None
+
+
+def reached(function: object) -> Iterator[Woven]:
+    """The woven functions along the chain of `__wrapped__`, the outermost first."""
+    seen: set[int] = set()
+    while function is not None and id(function) not in seen:
+        seen.add(id(function))
+        woven = woven_of(function)
+        if woven is not None and woven.wrapper is not None and woven.wrapper() is function:
+            yield woven
+        function = getattr(function, "__dict__", {}).get("__wrapped__")
+
+
+def inner_of(value: object) -> Any:
+    """The function inside a descriptor; anything else as it is."""
+    if isinstance(value, classmethod | staticmethod):
+        return value.__func__
+    return value.fget if isinstance(value, property) else value
+
+
+def kinds_of(woven: Woven) -> set[Kind]:
+    """The kinds that its contracts speak of."""
+    return {kind for contract in woven.contracts for kind in contract.kinds}
+
+
+def defined_at(woven: Woven) -> str:
+    """Where a woven function is defined, for messages."""
+    code = getattr(woven.function, "__code__", None)
+    return str(definition(code)) if isinstance(code, CodeType) else woven.name
