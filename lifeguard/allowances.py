@@ -41,18 +41,22 @@ class Allowance:
 
     def covers(self, finding: Finding) -> bool:
         """Whether it covers this finding; if so, one use is counted."""
-        if self.at_most is not None and self.used >= self.at_most:
-            return False
-        if self.rule is not None and finding.code != self.rule:
-            return False
-        if self.kind is not None and finding.kind is not self.kind:
-            return False
-        if not self.any_key and not self._key_is(finding.key):
-            return False
-        if self.about and not any(subject in self.about for subject in finding.subjects):
+        if not self.would_cover(finding.code, finding.kind, finding.key, finding.subjects):
             return False
         self.used += 1
         return True
+
+    def would_cover(self, code: str, kind: Kind | None, key: Key | None, subjects: tuple[Subject, ...]) -> bool:
+        """Whether it would cover a finding like this."""
+        if self.at_most is not None and self.used >= self.at_most:
+            return False
+        if self.rule is not None and code != self.rule:
+            return False
+        if self.kind is not None and kind is not self.kind:
+            return False
+        if not self.any_key and not self._key_is(key):
+            return False
+        return not self.about or any(subject in self.about for subject in subjects)
 
     def _key_is(self, key: Key | None) -> bool:
         if key is None:

@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, cast
 
 from lifeguard import context
 from lifeguard.context import Blind
@@ -21,8 +21,6 @@ from lifeguard.errors import DeclarationError, UsageError
 from lifeguard.keys import repr_safely
 from lifeguard.watching import Function, Woven
 from lifeguard.weaving import describe, reached, signature_of, weave, woven_of
-
-T = TypeVar("T")
 
 _ABSENT: Any = object()
 _lock = threading.RLock()
@@ -293,6 +291,10 @@ class BoundContracts(Protocol):
     def stop(cls) -> None:
         """Take them off again."""
 
+    @classmethod
+    def rebind(cls) -> None:
+        """Wrap again whatever a set-up put in the place of a wrapper."""
+
 
 class Applied(contextlib.ContextDecorator):
     """The contracts of one stand-in, applied while a with-block runs or between `start` and `stop`. May be nested and used again."""
@@ -409,10 +411,12 @@ class _Bound:
 _applied: dict[_Bound, None] = {}
 
 
-def contracts_for(target: str | type | ModuleType, *, instances: bool = False) -> Callable[[type[T]], type[T]]:
+def contracts_for(
+    target: str | type | ModuleType, *, instances: bool = False
+) -> Callable[[type], type[BoundContracts]]:
     """Bind the contracts of a stand-in class to code that one does not own.
 
-    The stand-in's methods carry contracts and need only the parameters that these mention; their bodies are never run. The decorated class
+    The stand-in's methods, inherited ones included, carry contracts and need only the parameters that these mention; their bodies are never run. The decorated class
     gains `applied(*objects)` (a context manager, a decorator, `.start()` and `.stop()`; with objects, only those instances are watched),
     `start()`, `stop()` and `rebind()`, which wraps again what a set-up put in a wrapper's place; opening a scope does that, too.
 
@@ -430,7 +434,7 @@ def contracts_for(target: str | type | ModuleType, *, instances: bool = False) -
     if instances and not isinstance(found, type):
         raise DeclarationError.at_caller("contracts_for(…, instances=True) takes a class")
 
-    def bind(stand_in: type[T]) -> type[T]:
+    def bind(stand_in: type) -> type[BoundContracts]:
         if not isinstance(stand_in, type):
             raise DeclarationError.at_caller(
                 f"contracts_for(…) decorates a stand-in class, not {repr_safely(stand_in)}"
@@ -448,7 +452,7 @@ def contracts_for(target: str | type | ModuleType, *, instances: bool = False) -
         adding.start = staticmethod(lambda: bound.apply(()))
         adding.stop = staticmethod(lambda: bound.withdraw(()))
         adding.rebind = staticmethod(bound.rebind)
-        return stand_in
+        return cast("type[BoundContracts]", stand_in)
 
     return bind
 
@@ -480,7 +484,10 @@ def _resolve(target: object) -> type | ModuleType:
 
 def _points(stand_in: type, target: type | ModuleType) -> dict[str, _Point]:
     points: dict[str, _Point] = {}
-    for name, value in vars(stand_in).items():
+    members: dict[str, Any] = {}
+    for base in reversed(stand_in.__mro__[:-1]):
+        members.update(vars(base))
+    for name, value in members.items():
         function = (
             value.__func__
             if isinstance(value, classmethod | staticmethod)

@@ -156,10 +156,14 @@ def _runs_without_us(outer: Any, function: Any) -> bool:
 
 
 def _unused(since: int, scope: Any) -> Iterator[str]:
-    """Contracts of the kinds that the scope saw which saw no call themselves."""
-    for woven in sorted(REGISTRY, key=lambda one: one.name):
+    """Contracts of the kinds that the scope saw which saw no call themselves, nor through a fake that took them over."""
+    living = [
+        woven for woven in list(REGISTRY) if woven.active and not woven.origin and not woven.state.get("taken over")
+    ]
+    called = {contract for woven in living if woven.last >= since for contract in woven.contracts}
+    for woven in sorted(living, key=lambda one: one.name):
         kinds = {kind for contract in woven.contracts for kind in contract.kinds}
-        if woven.active and not woven.origin and woven.last < since and kinds & scope.book.tallies.keys():
+        if woven.last < since and kinds & scope.book.tallies.keys() and not called.issuperset(woven.contracts):
             yield woven.name
 
 

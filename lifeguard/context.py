@@ -82,11 +82,18 @@ def current() -> Scope | None:
 def scopes_of(node: Node | None) -> Iterator[Scope]:
     """The open scopes that a call is in: those of its context, the innermost first, then those of the process, the last opened first."""
     seen: list[Scope] = []
-    while node is not None:
-        if not node.scope.book.closed and node.scope not in seen:
+    todo = [node]
+    while todo:
+        node = todo.pop()
+        if node is None:
+            continue
+        todo.append(node.outer)
+        if node.scope not in seen:
             seen.append(node.scope)
-            yield node.scope
-        node = node.outer
+            if not node.scope.book.closed:
+                yield node.scope
+            if node.scope.outer is not node.outer:
+                todo.append(node.scope.outer)  # made current elsewhere: what it was opened in encloses it all the same
     for scope in reversed(PROCESS):
         if scope not in seen and not scope.book.closed:
             yield scope

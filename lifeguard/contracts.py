@@ -191,6 +191,19 @@ def expect_flag(value: object, what: str) -> bool:
     return value
 
 
+def check_part(kind: Resource, part: str | None, what: str) -> None:
+    """Compare the part that a release names with what its kind needs; DeclarationError where they differ."""
+    if kind.needs is None:
+        if part is not None:
+            raise DeclarationError.at_caller(f"{what}: part={part!r}, but {kind!r} needs only one release")
+        return
+    if part not in kind.needs.parts:
+        needed = ", ".join(map(repr, kind.needs.parts))
+        raise DeclarationError.at_caller(
+            f"{what}: {kind!r} needs all of {needed}; say with part= which of them this is, not {part!r}"
+        )
+
+
 def read_when(value: object) -> Condition | None:
     """A condition as it was written."""
     return None if value is None else parse_condition(value)

@@ -9,6 +9,7 @@ from lifeguard.contracts import (
     Contract,
     Errors,
     Invariant,
+    check_part,
     expect_errors,
     expect_flag,
     expect_kinds,
@@ -27,7 +28,6 @@ from lifeguard.errors import DeclarationError
 from lifeguard.keys import repr_safely
 from lifeguard.kinds import Kind, Outside, Resource, Rollback
 from lifeguard.ledger.invariants import LedgerView
-from lifeguard.scopes import check_part
 from lifeguard.weaving import weave
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -126,6 +126,8 @@ def _take_over(fake: type, service: type, name: str, value: object, wovens: list
     )
     if not inherited:
         return
+    for woven in wovens:
+        woven.state["taken over"] = True
     known = woven_of(function)
     label = known.name if known is not None else describe(function)
     woven_function = weave(function, inherited, name=label)

@@ -5,26 +5,26 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import Token
 from dataclasses import replace
 from typing import Any, Final, Literal, TypeVar, overload
 
 from lifeguard import context
-from lifeguard.allowances import Allowance, allowance, read_subjects
+from lifeguard.allowances import Allowance, allowance
 from lifeguard.context import CURRENT, LEDGER, OPEN, PROCESS, Node
-from lifeguard.contracts import expect_errors, expect_kinds, expect_resource, expect_rollback
+from lifeguard.contracts import expect_kinds
 from lifeguard.enforcement import FailFast, Policy, enforce, read_policy
 from lifeguard.errors import DeclarationError, UsageError, ViolationError
 from lifeguard.grace import wait, wait_async
-from lifeguard.keys import identify, problem_text, repr_safely
-from lifeguard.kinds import OUTSIDE, Grace, Kind, Outside, Resource, Rollback
+from lifeguard.hand_events import HandEvents
+from lifeguard.keys import problem_text, repr_safely
+from lifeguard.kinds import Grace, Kind, Resource, Rollback
 from lifeguard.ledger import account
 from lifeguard.ledger.book import Book
-from lifeguard.ledger.records import Act, Call, Finding, Outcome, Verb
-from lifeguard.places import caller, user_place
-from lifeguard.telling import check_invariant, tell
+from lifeguard.ledger.records import Finding
+from lifeguard.places import user_place
+from lifeguard.telling import check_invariant
 from lifeguard.text import render
 from lifeguard.verdict import Allowed, Counts, Outstanding, Verdict, Violation
 
@@ -34,7 +34,7 @@ Reach = Literal["context", "process"]
 _UNSET: Final[Any] = object()
 
 
-class Scope:
+class Scope(HandEvents):
     """The span over which everything that was acquired must be settled. Made by `lifeguard.scope`."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Scope:
         self._on_leak = on_leak
         self.book = Book(self.name, remember=remember, only=self._options["only"], ignore=self._options["ignore"])
         self._state: Literal["new", "open", "closed"] = "new"
-        self._outer: Node | None = None
+        self.outer: Node | None = None
         self._tokens: list[tuple[Node, Token[Node]]] = []
         self._allowances: list[Allowance] = []
         self._verdict: Verdict | None = None
@@ -112,7 +112,7 @@ class Scope:
                 f"{self!r} was opened before: a scope is used once; make another one, or use it as a decorator"
             )
         self._state = "open"
-        self._outer = CURRENT.get(None)
+        self.outer = CURRENT.get(None)
         for prepare in context.opening:
             prepare()
         LEDGER.open(self.book)
@@ -137,7 +137,7 @@ class Scope:
         """
         if self.inert:
             return self.verdict or Verdict(self.name)
-        self._expect_open("close()")
+        self.expect_open("close()")
         if self._tokens and CURRENT.get(None) in [node for node, _ in self._tokens]:
             raise UsageError.at_caller(
                 f"{self!r} is current here: leave its with-block, or that of active(), before close()"
@@ -153,7 +153,7 @@ class Scope:
         Raises:
             UsageError: the scope is not open.
         """
-        self._expect_open("active()")
+        self.expect_open("active()")
         token = CURRENT.set(Node(self, CURRENT.get(None)))
         try:
             yield self
@@ -188,7 +188,7 @@ class Scope:
 
         return run  # type: ignore[return-value]
 
-    def _expect_open(self, what: str) -> None:
+    def expect_open(self, what: str) -> None:
         if self._state != "open" and not self.inert:
             raise UsageError.at_caller(f"{what}: {self!r} is not open")
 
@@ -278,19 +278,24 @@ class Scope:
         return verdict
 
     def _enclosing(self) -> Scope | None:
-        node = self._outer
+        node = self.outer
         while node is not None and node.scope.book.closed:
             node = node.outer
         return node.scope if node is not None else None
 
     def _judge(self, error: BaseException | None, ended: str) -> Verdict:
         for invariant in {one: None for kind in self.book.tallies for one in kind._invariants}:
-            check_invariant(invariant, self._chain(), None)
+            check_invariant(invariant, self.chain(), None)
         since = self.book.opened_at
         for severity, text, about in [blind for ask in context.blind_spots for blind in ask(since)]:
             for finding in LEDGER.complain((self.book,), "LG402", text, about=about):
                 finding.severity = severity
-        LEDGER.judge(self.book, error=error is not None, ended=ended)
+        LEDGER.judge(
+            self.book,
+            error=error is not None,
+            ended=ended,
+            excused=lambda *what: any(one.would_cover(*what) for one in self._allowances),
+        )
         unused = tuple(name for ask in context.unused_contracts for name in ask(since, self))
         findings, allowed = self._sift(self.book.findings)
         for one in self._allowances:
@@ -404,184 +409,9 @@ class Scope:
             raise UsageError.at_caller(f"allow(): {self!r} has been judged already")
         self._allowances.append(allowance(kind, key, why=why, rule=rule, about=about, at_most=at_most))
 
-    # -- events by hand ---------------------------------------------------------------------------------------------------------
-
-    def _chain(self) -> tuple[Book, ...]:
-        return tuple(one.book for one in context.scopes_of(Node(self, self._outer)))
-
-    def _by_hand(self, act: Act, what: str, error: BaseException | None) -> None:
-        __tracebackhide__ = True
-        self._expect_open(what)
-        thread, actor = context.actor()
-        call = Call("by hand", chain=self._chain(), site=caller(sys._getframe(2)), actor=actor, thread=thread)
-        if error is not None:
-            call.error = problem_text(error)
-        LEDGER.begin(call)
-        tell(call, Outcome.RETURNED if error is None else Outcome.RAISED, [act])
-
-    def acquired(
-        self,
-        kind: Resource,
-        key: object,
-        *,
-        about: object = None,
-        within: object = None,
-        amount: float | tuple[float, ...] | None = None,
-        in_doubt: bool = False,
-        error: BaseException | None = None,
-    ) -> None:
-        """Record an acquire by hand, as if a call in this scope had made it.
-
-        Args:
-            kind: what was acquired.
-            key: which one: a plain value, or an object that stands for itself.
-            about: a subject: a key, (kind, key), or a list of these.
-            within: the key of what it is a part of, where the kind names its parent's kind; else (kind, key).
-            amount: how much, where the thing has no identity.
-            in_doubt: it failed with `error`, and may have taken effect.
-            error: what the call raised, if it did.
-
-        Raises:
-            DeclarationError: a value of the wrong sort.
-            UsageError: the scope is not open.
-        """
-        expect_resource(kind, "acquired(…)")
-        act = Act(Verb.ACQUIRE, kind, identify(key))
-        act.about = read_subjects(about)
-        act.amount = _amount(amount)
-        act.in_doubt = in_doubt
-        if within is not None:
-            if isinstance(within, tuple) and within and isinstance(within[0], Resource):
-                act.within = (within[0], identify(within[1]))
-            elif kind.within is None:
-                raise DeclarationError.at_caller(
-                    f"acquired(within={repr_safely(within)}): {kind!r} names no parent kind"
-                )
-            else:
-                act.within = (kind.within, identify(within))
-        self._by_hand(act, "acquired()", error)
-
-    def released(
-        self,
-        kind: Resource,
-        key: object,
-        *,
-        part: str | None = None,
-        amount: float | tuple[float, ...] | None = None,
-        gone: type[BaseException] | tuple[type[BaseException], ...] = (),
-        idempotent: bool = False,
-        cascade: bool | None = None,
-        error: BaseException | None = None,
-    ) -> None:
-        """Record a release by hand; arguments as for `lifeguard.releases`, and `error`, what the call raised, if it did.
-
-        Raises:
-            DeclarationError: a value of the wrong sort.
-            UsageError: the scope is not open.
-        """
-        expect_resource(kind, "released(…)")
-        check_part(kind, part, "released(…)")
-        act = Act(Verb.RELEASE, kind, identify(key))
-        act.part, act.amount, act.idempotent, act.cascade = part, _amount(amount), idempotent, cascade
-        act.gone = error is not None and isinstance(error, expect_errors(gone, "gone="))
-        self._by_hand(act, "released()", error)
-
-    def transferred(
-        self,
-        kind: Resource,
-        key: object,
-        *,
-        to: Outside | Scope | tuple[Resource, object] = _UNSET,
-        to_key: object = _UNSET,
-        error: BaseException | None = None,
-    ) -> None:
-        """Record a transfer by hand: to OUTSIDE, to an open scope, to a resource as (kind, key), or to another key.
-
-        Raises:
-            DeclarationError: neither or both of `to` and `to_key`, or a value of the wrong sort.
-            UsageError: the scope is not open.
-        """
-        expect_resource(kind, "transferred(…)")
-        if (to is _UNSET) == (to_key is _UNSET):
-            raise DeclarationError.at_caller("transferred(…) takes either to= or to_key=")
-        act = Act(Verb.TRANSFER, kind, identify(key))
-        if to_key is not _UNSET:
-            act.to_key = identify(to_key)
-        elif isinstance(to, Scope):
-            act.to = to.book
-        elif isinstance(to, Outside):
-            act.to = OUTSIDE
-        elif isinstance(to, tuple) and len(to) == 2:
-            act.to = (expect_resource(to[0], "to=(…)"), identify(to[1]))
-        else:
-            raise DeclarationError.at_caller(
-                f"transferred(to=…) takes OUTSIDE, a scope or (kind, key), not {repr_safely(to)}"
-            )
-        self._by_hand(act, "transferred()", error)
-
-    def used(
-        self,
-        kind: Resource,
-        key: object,
-        *,
-        gone: type[BaseException] | tuple[type[BaseException], ...] = (),
-        error: BaseException | None = None,
-    ) -> None:
-        """Record a use by hand.
-
-        Raises:
-            DeclarationError: a value of the wrong sort.
-            UsageError: the scope is not open.
-        """
-        expect_resource(kind, "used(…)")
-        act = Act(Verb.USE, kind, identify(key))
-        act.gone = error is not None and isinstance(error, expect_errors(gone, "gone="))
-        self._by_hand(act, "used()", error)
-
-    def failed(
-        self, rollback: Rollback, key: object, *, about: object = None, error: BaseException | None = None
-    ) -> None:
-        """Record by hand that a call failed which must be rolled back.
-
-        Raises:
-            DeclarationError: a value of the wrong sort.
-            UsageError: the scope is not open.
-        """
-        act = Act(Verb.FAIL, expect_rollback(rollback, "failed(…)"), identify(key))
-        act.about = read_subjects(about)
-        self._by_hand(act, "failed()", error)
-
-    def rolled_back(self, rollback: Rollback, key: object, *, error: BaseException | None = None) -> None:
-        """Record by hand that a rollback was done or, with `error`, tried in vain.
-
-        Raises:
-            DeclarationError: a value of the wrong sort.
-            UsageError: the scope is not open.
-        """
-        act = Act(Verb.ROLL_BACK, expect_rollback(rollback, "rolled_back(…)"), identify(key))
-        self._by_hand(act, "rolled_back()", error)
-
-    def seed(self, kind: Resource, *keys: object, why: str) -> None:
-        """Declare what was there before the scope opened: it may be used, handed over and released once, and is not owed.
-
-        Args:
-            kind: what is there.
-            *keys: which ones.
-            why: where they come from, shown in histories.
-
-        Raises:
-            DeclarationError: a value of the wrong sort, or no reason.
-            UsageError: the scope is not open.
-        """
-        expect_resource(kind, "seed(…)")
-        if not isinstance(why, str) or not why.strip():
-            raise DeclarationError.at_caller(
-                f"seed(…, why=…) takes the reason (a non-empty text), not {repr_safely(why)}"
-            )
-        self._expect_open("seed()")
-        _, actor = context.actor()
-        call = Call("seed", chain=self._chain(), site=caller(sys._getframe(1)), actor=actor)
-        LEDGER.seed(self.book, kind, [identify(key) for key in keys], call, why)
+    def chain(self) -> tuple[Book, ...]:
+        """The books of this scope and of the open ones around it, the innermost first."""
+        return tuple(one.book for one in context.scopes_of(Node(self, self.outer)))
 
     # -- as a decorator ---------------------------------------------------------------------------------------------------------
 
@@ -684,28 +514,3 @@ def _kinds(value: Iterable[Kind], what: str) -> tuple[Kind, ...]:
         if isinstance(error, DeclarationError):
             raise
         raise DeclarationError.at_caller(f"scope({what}=…) takes a list of kinds, not {repr_safely(value)}") from None
-
-
-def check_part(kind: Resource, part: str | None, what: str) -> None:
-    """Compare the part that a release names with what its kind needs; DeclarationError where they differ."""
-    if kind.needs is None:
-        if part is not None:
-            raise DeclarationError.at_caller(f"{what}: part={part!r}, but {kind!r} needs only one release")
-        return
-    if part not in kind.needs.parts:
-        needed = ", ".join(map(repr, kind.needs.parts))
-        raise DeclarationError.at_caller(
-            f"{what}: {kind!r} needs all of {needed}; say with part= which of them this is, not {part!r}"
-        )
-
-
-def _amount(value: float | tuple[float, ...] | None) -> tuple[float, ...] | None:
-    if value is None:
-        return None
-    numbers = value if isinstance(value, tuple) else (value,)
-    for one in numbers:
-        if isinstance(one, bool) or not isinstance(one, int | float) or one < 0:
-            raise DeclarationError.at_caller(
-                f"amount= takes a number from 0 or a tuple of them, not {repr_safely(value)}"
-            )
-    return numbers

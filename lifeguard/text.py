@@ -10,6 +10,9 @@ from lifeguard.verdict import Counts, Entry, Outstanding, Verdict, Violation
 KEYS_SHOWN = 5
 """So many keys of a group of equal leaks are named."""
 
+UNUSED_SHOWN = 8
+"""So many contracts that saw no call are named."""
+
 _LABEL = 10
 _ONE = 1
 
@@ -165,7 +168,8 @@ def _summary(verdict: Verdict) -> Iterator[str]:
     if verdict.elsewhere:
         yield f"{_plural(verdict.elsewhere, 'acquire')} went to scopes of other contexts while it was open"
     if verdict.unused:
-        yield f"contracts that saw no call: {', '.join(verdict.unused)}"
+        more = f" and {len(verdict.unused) - UNUSED_SHOWN} more" if len(verdict.unused) > UNUSED_SHOWN else ""
+        yield f"contracts that saw no call: {', '.join(verdict.unused[:UNUSED_SHOWN])}{more}"
     if verdict.remember == 0:
         yield "remember=0: double releases and uses after release are not told"
 

@@ -4,165 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lifeguard.kinds import OUTSIDE, Kind, Resource, Rollback
-from lifeguard.ledger.book import Book, Tables, is_open
-from lifeguard.ledger.records import Act, Call, Finding, Generation, Key, Note, Ref, Steps, Subject, Told, Verb
-from lifeguard.ledger.spans import Span, Spans
+from lifeguard.kinds import OUTSIDE, Resource
+from lifeguard.ledger.book import Book, is_open
+from lifeguard.ledger.desk import Desk
+from lifeguard.ledger.records import Act, Call, Generation, Key, Note, Ref, Steps, Verb
+from lifeguard.ledger.spans import Span
 from lifeguard.ledger.states import Effect, Event, State, effect_of
 
 _TINY = 1e-9
 """Amounts of floats that are closer to zero than this are zero."""
 
 
-class Engine:
-    """The tables, the running spans and the sequence, and what each verb does to them. Not thread-safe: `Ledger` is."""
+class Engine(Desk):
+    """The desk, and what each verb does there."""
 
-    __slots__ = ("_early", "_failing", "found", "nowhere", "recorded", "seq", "spans", "tables")
-
-    def __init__(self) -> None:
-        self.tables = Tables()
-        self.spans = Spans()
-        self.seq = 0
-        self.nowhere = 0  # acquires that no scope recorded
-        self.recorded = 0  # acquires that some scope recorded
-        self.found: list[Finding] = []  # findings of the call that is being applied
-        self._failing: dict[Ref, int] = {}  # rollbacks of calls that are still running
-        self._early: dict[Ref, list[tuple[int, str]]] = {}  # rollbacks done inside those, before they failed
-
-    # -- findings ---------------------------------------------------------------------------------------------------------------
-
-    def blame(
-        self, generation: Generation, code: str, text: str, call: Call | None, children: tuple[Generation, ...] = ()
-    ) -> None:
-        """Find fault with one generation; what comes after its first finding is listed under that one."""
-        book = generation.book
-        if book.closed:
-            book.late += 1
-            return
-        if generation.finding is not None:
-            generation.finding.also.append(f"{code} {text}")
-            return
-        finding = Finding(
-            code,
-            book,
-            self.seq,
-            text,
-            kind=generation.kind,
-            key=generation.key,
-            generation=generation,
-            call=call,
-            children=children,
-            subjects=generation.about,
-        )
-        generation.finding = finding
-        book.findings.append(finding)
-        self.found.append(finding)
-
-    def complain(
-        self,
-        book: Book,
-        code: str,
-        text: str,
-        *,
-        call: Call | None = None,
-        kind: Kind | None = None,
-        key: Key | None = None,
-        about: object = None,
-    ) -> None:
-        """Find fault with something that is no generation; the same again is listed under the first."""
-        ident = (code, kind, key, about)
-        known = book.loose.get(ident)
-        if known is not None:
-            known.also.append(f"{code} {text}")
-            return
-        finding = Finding(code, book, self.seq, text, kind=kind, key=key, call=call)
-        book.loose[ident] = finding
-        book.findings.append(finding)
-        self.found.append(finding)
-
-    # -- helpers ----------------------------------------------------------------------------------------------------------------
-
-    def home(self, kind: Kind, chain: tuple[Book, ...]) -> Book | None:
-        """The scope that an acquire of this kind goes to."""
-        for book in chain:
-            if not book.closed and book.watches(kind):
-                return book
-        return None
-
-    def named(self, kind: Kind, key: Key, chain: tuple[Book, ...]) -> Generation | None:
-        """The generation that a key names now, to a call with this chain of scopes."""
-        return self.tables.named(kind, key, self.home(kind, chain))
-
-    def _note(self, generation: Generation, call: Call, verb: str, text: str = "") -> None:
-        if not generation.book.closed:
-            generation.note(Note(self.seq, verb, call.function, call.site, call.actor, text))
-
-    def _tell(self, generation: Generation, call: Call, verb: Verb) -> None:
-        generation.told[verb] = Told(self.seq, call.thread, call.awaiting)
-
-    def open(
-        self, call: Call, book: Book, kind: Kind, key: Key, verb: str, about: tuple[Subject, ...] = (), text: str = ""
-    ) -> Generation:
-        """Begin a new generation."""
-        generation = Generation(kind, key, book, self.seq)
-        generation.about = about
-        generation.receiver = call.receiver
-        self.tables.put(generation)
-        self._note(generation, call, verb, text)
-        self.spans.opened(generation, call)
-        return generation
-
-    def settle(self, generation: Generation, call: Call, state: State, cascade: bool | None = None) -> None:
-        """Close a generation, with all that it owned and, as its contract says, its parts."""
-        self.spans.taken(generation, call)
-        self.tables.settle(generation, state)
-        self.spans.settled(generation)
-        if generation.owner is not None:
-            generation.owner.owned.pop(generation, None)
-        if generation.parent is not None:
-            generation.parent.parts.pop(generation, None)
-        left_with = State.OUTSIDE if state is State.OUTSIDE else State.GONE
-        for one in list(generation.owned):
-            if is_open(one):
-                self._note(
-                    one,
-                    call,
-                    "handed outside with its owner" if left_with is State.OUTSIDE else "settled with its owner",
-                )
-                self.settle(one, call, left_with, cascade)
-        held = []
-        for part in list(generation.parts):
-            if not is_open(part):
-                continue
-            own_rule = isinstance(part.kind, Resource) and part.kind.cascade
-            if left_with is State.OUTSIDE:
-                self._note(part, call, "handed outside with what it is a part of")
-                self.settle(part, call, State.OUTSIDE)
-            elif cascade or own_rule:
-                self._note(part, call, "settled with what it is a part of")
-                self.settle(part, call, State.GONE, cascade)
-            elif cascade is None:
-                held.append(part)
-        if held:
-            self.blame(
-                generation, "LG108", f"released while {len(held)} of its parts are still held", call, tuple(held)
-            )
-
-    def _unmatched(self, call: Call, act: Act, verb: str) -> None:
-        book = self.home(act.kind, call.chain)
-        if book is None:
-            return
-        tally = book.tally(act.kind)
-        tally.unmatched += 1
-        tally.strangers.append(act.key)
-        if act.kind.unseen == "error":
-            code = "LG203" if isinstance(act.kind, Rollback) else "LG105"
-            text = (
-                "rolled back though no failure of it was seen"
-                if code == "LG203"
-                else f"{verb} though no acquire of it was seen; it may have been acquired before the scope opened (scope.seed declares what was)"
-            )
-            self.complain(book, code, text, call=call, kind=act.kind, key=act.key)
+    __slots__ = ()
 
     # -- verbs ------------------------------------------------------------------------------------------------------------------
 
@@ -194,9 +50,7 @@ class Engine:
             return
         generation = self.tables.held_in_chain(act.kind, act.key, call.chain)
         if generation is None:
-            last = self.tables.named(act.kind, act.key, home)
-            if last is not None and not is_open(last) and last.book in call.chain:
-                generation = last
+            generation = self.tables.settled_in_chain(act.kind, act.key, call.chain)
         event = Event.ACQUIRED if not raised else Event.ACQUIRE_IN_DOUBT if act.in_doubt else Event.ACQUIRE_RAISED
         effect = effect_of(generation.state if generation is not None else State.UNSEEN, event)
         if effect is Effect.NOTHING:
@@ -213,11 +67,11 @@ class Engine:
                 return
         assert generation is not None
         if effect is Effect.NOTE:
-            self._note(generation, call, event.value, call.error)
+            self.note(generation, call, event.value, call.error)
             return
         if effect is Effect.CONFIRM:
             generation.state = State.HELD
-            self._note(generation, call, "acquired", "in doubt no longer")
+            self.note(generation, call, "acquired", "in doubt no longer")
             self._label(generation, act)
         elif effect is Effect.AGAIN:
             if call.told_inside(generation.told.get(Verb.ACQUIRE)):
@@ -225,7 +79,7 @@ class Engine:
                 return
             generation = self._again(call, act, generation, home)
         home.tally(act.kind).acquired += 1
-        self._tell(generation, call, Verb.ACQUIRE)
+        self.tell(generation, call, Verb.ACQUIRE)
 
     def _open_acquired(self, call: Call, act: Act, home: Book) -> Generation:
         generation = self.open(call, home, act.kind, act.key, "acquired", act.about)
@@ -256,29 +110,31 @@ class Engine:
                 )
                 return held
             held.amounts = tuple(have + more for have, more in zip(held.amounts, act.amount, strict=True))
-            self._note(held, call, "acquired", f"{_amounts(act.amount)} more, {_amounts(held.amounts)} in all")
+            self.note(held, call, "acquired", f"{_amounts(act.amount)} more, {_amounts(held.amounts)} in all")
             return held
         assert isinstance(act.kind, Resource)
         again = act.kind.again
         if again == "replace":
-            self._note(held, call, "overwritten")
+            self.note(held, call, "overwritten")
             self._overwrite(held, call)
             fresh = self._open_acquired(call, act, home)
             self._inherit(held, fresh)
             return fresh
         if again == "keep":
-            self._note(held, call, "acquired", "held already, which is kept")
+            self.note(held, call, "acquired", "held already, which is kept")
         elif again == "count":
             held.count += 1
-            self._note(held, call, "acquired", f"{held.count} times now")
+            self.note(held, call, "acquired", f"{held.count} times now")
         else:
             if act.kind.needs is None:
                 held.count += 1
-            self._note(held, call, "acquired", "while held")
+            self.note(held, call, "acquired", "while held")
             text = "acquired again while held"
             if held.receiver is not None and call.receiver is not None and held.receiver != call.receiver:
                 text += '; the two calls were made on different objects: if each of them numbers from 1, the issuer belongs into the key (key="self, …")'
-            self.blame(held, "LG106", text, call)
+            if not held.again_said:
+                held.again_said = True
+                self.blame(held, "LG106", text, call)
         self._label(held, act)
         return held
 
@@ -303,51 +159,52 @@ class Engine:
         event = Event.RELEASED if not raised else Event.RELEASE_GONE if act.gone else Event.RELEASE_RAISED
         effect = effect_of(target.state if target is not None else State.UNSEEN, event)
         if effect is Effect.UNMATCHED:
-            self._unmatched(call, act, "released")
+            self.unmatched(call, act, "released")
         if target is None or effect in (Effect.NOTHING, Effect.UNMATCHED):
             return
         if not raised and call.told_inside(target.told.get(Verb.RELEASE)):
             return
         if effect is Effect.NOTE or (effect is Effect.DOUBLE and act.idempotent):
-            self._note(target, call, event.value, call.error if raised else "already settled, which is fine")
+            self.note(target, call, event.value, call.error if raised else "already settled, which is fine")
         elif effect is Effect.DISSOLVE:
-            self._note(target, call, event.value, call.error)
+            self.note(target, call, event.value, call.error)
             self._dissolve(target, call)
         elif effect is Effect.SPEND:
-            self._note(target, call, event.value, "after it had been settled")
+            self.note(target, call, event.value, "after it had been settled")
             target.state = State.RELEASED
         elif effect is Effect.DOUBLE:
-            self._note(target, call, event.value, "again")
+            self.note(target, call, event.value, "again")
             self.blame(target, "LG103", "released again", call)
         else:
             self._pay(call, act, target, event)
         if not raised:
             target.book.tally(act.kind).released += 1
-        self._tell(target, call, Verb.RELEASE)
+        self.tell(target, call, Verb.RELEASE)
 
     def _pay(self, call: Call, act: Act, target: Generation, event: Event) -> None:
         error = f" ({call.error})" if event is Event.RELEASE_GONE and call.error else ""
         if target.state is State.DOUBT:
-            self._note(target, call, event.value, error.strip())
+            self.note(target, call, event.value, error.strip())
         elif target.amounts is not None and act.amount is not None:
             if not self._pay_amount(call, act.amount, target, event):
                 return
         elif target.remaining and act.part is not None:
             if act.part in target.paid:
-                self._note(target, call, event.value, f"part {act.part!r} again")
+                self.note(target, call, event.value, f"part {act.part!r} again")
                 self.blame(target, "LG103", f"part {act.part!r} released again", call)
                 return
             target.paid = (*target.paid, act.part)
-            self._note(target, call, event.value, f"part {act.part!r}{error}")
+            self.note(target, call, event.value, f"part {act.part!r}{error}")
             if target.remaining:
                 target.state = State.PARTLY
                 return
         else:
             target.count -= 1
             if target.count > 0:
-                self._note(target, call, event.value, f"{target.count} more due{error}")
+                target.state = State.PARTLY
+                self.note(target, call, event.value, f"{target.count} more due{error}")
                 return
-            self._note(target, call, event.value, error.strip())
+            self.note(target, call, event.value, error.strip())
         self.settle(target, call, State.RELEASED, act.cascade)
 
     def _pay_amount(self, call: Call, amount: tuple[float, ...], target: Generation, event: Event) -> bool:
@@ -363,11 +220,12 @@ class Engine:
             )
             return False
         rest = tuple(have - less for have, less in zip(target.amounts, amount, strict=True))
-        self._note(target, call, event.value, f"{_amounts(amount)} of {_amounts(target.amounts)}")
+        self.note(target, call, event.value, f"{_amounts(amount)} of {_amounts(target.amounts)}")
         over = any(one < -_TINY for one in rest)
         if over:
             self.blame(target, "LG103", f"{_amounts(amount)} released where {_amounts(target.amounts)} was held", call)
         target.amounts = tuple(one if one > _TINY else 0 for one in rest)
+        target.state = State.PARTLY
         return over or not any(target.amounts)
 
     def _dissolve(self, target: Generation, call: Call) -> None:
@@ -380,20 +238,20 @@ class Engine:
         event = Event.USED if not raised else Event.USE_GONE if act.gone else Event.USE_RAISED
         effect = effect_of(target.state if target is not None else State.UNSEEN, event)
         if effect is Effect.UNMATCHED:
-            self._unmatched(call, act, "used")
+            self.unmatched(call, act, "used")
         if target is None or effect in (Effect.NOTHING, Effect.UNMATCHED):
             return
         if effect is Effect.DISSOLVE:
-            self._note(target, call, event.value, call.error)
+            self.note(target, call, event.value, call.error)
             self._dissolve(target, call)
         elif effect is Effect.CONFIRM:
             target.state = State.HELD
-            self._note(target, call, event.value, "in doubt no longer")
+            self.note(target, call, event.value, "in doubt no longer")
         elif effect is Effect.AFTER and not self._ended_inside(call, target):
-            self._note(target, call, event.value, "after it was settled")
+            self.note(target, call, event.value, "after it was settled")
             self.blame(target, "LG104", "used after it was settled", call)
         else:
-            self._note(target, call, event.value, call.error if raised else "")
+            self.note(target, call, event.value, call.error if raised else "")
         if not raised:
             target.book.tally(act.kind).used += 1
 
@@ -408,28 +266,28 @@ class Engine:
         event = Event.TRANSFERRED if not raised else Event.TRANSFER_RAISED
         effect = effect_of(target.state if target is not None else State.UNSEEN, event)
         if effect is Effect.UNMATCHED:
-            self._unmatched(call, act, "handed over")
+            self.unmatched(call, act, "handed over")
         if target is None or effect in (Effect.NOTHING, Effect.UNMATCHED):
             return
         if not raised and call.told_inside(target.told.get(Verb.TRANSFER)):
             return
         if effect is Effect.AFTER:
-            self._note(target, call, event.value, "after it was settled")
+            self.note(target, call, event.value, "after it was settled")
             self.blame(target, "LG104", "handed over after it was settled", call)
         elif effect is Effect.NOTE:
-            self._note(target, call, event.value, call.error)
+            self.note(target, call, event.value, call.error)
         elif act.to_key is not None:
             self._rename(call, act, target)
         else:
             self._move(call, act, target)
         if not raised:
             target.book.tally(act.kind).transferred += 1
-            self._tell(target, call, Verb.TRANSFER)
+            self.tell(target, call, Verb.TRANSFER)
 
     def _move(self, call: Call, act: Act, target: Generation) -> None:
         to = act.to
         if to is OUTSIDE or to is None:
-            self._note(target, call, "transferred", "to the outside")
+            self.note(target, call, "transferred", "to the outside")
             self.settle(target, call, State.OUTSIDE)
             return
         owner: Generation | None = None
@@ -443,7 +301,7 @@ class Engine:
                 why = "to something that it owns itself"
             book = owner.book if owner is not None else target.book
         if why:
-            self._note(target, call, "transferred", why)
+            self.note(target, call, "transferred", why)
             self.blame(target, "LG107", f"handed {why}", call)
             return
         self.spans.taken(target, call)
@@ -454,9 +312,9 @@ class Engine:
         target.owner = owner
         if owner is not None:
             owner.owned[target] = None
-            self._note(target, call, "transferred", f"to a {owner.kind.name}")
+            self.note(target, call, "transferred", f"to a {owner.kind.name}")
         else:
-            self._note(target, call, "transferred", f"to scope {book.name!r}")
+            self.note(target, call, "transferred", f"to scope {book.name!r}")
         self._carry(target, book)
 
     def _owns(self, generation: Generation, other: Generation | None) -> bool:
@@ -478,44 +336,54 @@ class Engine:
         key = act.to_key
         assert key is not None
         if key == target.key:
-            self._note(target, call, "transferred", "to the key that it has already")
+            self.note(target, call, "transferred", "to the key that it has already")
             return
         there = self.tables.held_in_chain(act.kind, key, (target.book, *call.chain))
         self.spans.taken(target, call)
         if target.state is State.DOUBT:
             target.state = State.HELD
-        self._note(target, call, "transferred", "to another key")
+        self.note(target, call, "transferred", "to another key")
         if there is None:
+            target.since = self.seq
             self.tables.rename(target, key)
+            return
+        if there.state is State.DOUBT:
+            there.state = State.HELD
+            self.note(there, call, "acquired", "by a transfer from another key; in doubt no longer")
+            self._dissolve(target, call)
+            self._inherit(target, there)
             return
         assert isinstance(act.kind, Resource)
         if act.kind.again == "replace" and there.amounts is None:
-            self._note(there, call, "overwritten")
+            self.note(there, call, "overwritten")
             self._overwrite(there, call)
             self._inherit(there, target)
+            target.since = self.seq
             self.tables.rename(target, key)
             return
         if there.amounts is not None and target.amounts is not None and len(there.amounts) == len(target.amounts):
             there.amounts = tuple(have + more for have, more in zip(there.amounts, target.amounts, strict=True))
         elif act.kind.again in ("count", "error") and act.kind.needs is None:
             there.count += target.count
-        self._note(there, call, "acquired", "by a transfer from another key")
-        self._overwrite(target, call)
+        self.note(there, call, "acquired", "by a transfer from another key")
+        self._dissolve(target, call)
         self._inherit(target, there)
         if act.kind.again == "error" and there.amounts is None:
-            self.blame(there, "LG106", "handed on to this key while it is held", call)
+            if not there.again_said:
+                there.again_said = True
+                self.blame(there, "LG106", "handed on to this key while it is held", call)
 
     # -- failures and rollbacks -------------------------------------------------------------------------------------------------
 
     def expect_failure(self, refs: tuple[Ref, ...], step: Callable[[int], int]) -> None:
         """Count the running calls that would owe these rollbacks."""
         for ref in refs:
-            count = step(self._failing.get(ref, 0))
+            count = step(self.failing.get(ref, 0))
             if count > 0:
-                self._failing[ref] = count
+                self.failing[ref] = count
             else:
-                self._failing.pop(ref, None)
-                self._early.pop(ref, None)
+                self.failing.pop(ref, None)
+                self.early.pop(ref, None)
 
     def _fail(self, call: Call, act: Act) -> None:
         kind, key = act.kind, act.key
@@ -523,30 +391,30 @@ class Engine:
         if act.succeeded:
             if is_open(owed):
                 assert owed is not None
-                self._note(owed, call, "succeeded", "a later success of the same call pays")
+                self.note(owed, call, "succeeded", "a later success of the same call pays")
                 self.settle(owed, call, State.RELEASED)
             return
         home = self.home(kind, call.chain)
         if home is None:
             return
-        early = [(seq, error) for seq, error in self._early.get((kind, key), ()) if seq > call.began]
+        early = [(seq, error) for seq, error in self.early.get((kind, key), ()) if seq > call.began]
         if is_open(owed):
             assert owed is not None
             if call.told_inside(owed.told.get(Verb.FAIL)):
                 return
             owed.failures += 1
-            self._note(owed, call, "failed", call.error)
+            self.note(owed, call, "failed", call.error)
         else:
             owed = self.open(call, home, kind, key, "failed", act.about, call.error)
             owed.failures = 1
             for _, error in early:
                 if error:
                     owed.attempts += 1
-                    self._note(owed, call, "rollback raised", error)
+                    self.note(owed, call, "rollback raised", error)
         home.tally(kind).failed += 1
-        self._tell(owed, call, Verb.FAIL)
+        self.tell(owed, call, Verb.FAIL)
         if any(not error for _, error in early):
-            self._note(owed, call, "rolled back", "inside the call that failed")
+            self.note(owed, call, "rolled back", "inside the call that failed")
             self.settle(owed, call, State.RELEASED)
 
     def owe_steps(self, call: Call, span: Span, key: Key) -> None:
@@ -574,12 +442,12 @@ class Engine:
 
     def _roll_back(self, call: Call, act: Act, target: Generation | None, raised: bool) -> None:
         ref = (act.kind, act.key)
-        if not is_open(target) and ref in self._failing:
-            self._early.setdefault(ref, []).append((self.seq, (call.error or "it raised") if raised else ""))
+        if not is_open(target) and ref in self.failing:
+            self.early.setdefault(ref, []).append((self.seq, (call.error or "it raised") if raised else ""))
             return
         if target is None:
             if not raised:
-                self._unmatched(call, act, "rolled back")
+                self.unmatched(call, act, "rolled back")
             return
         if call.told_inside(target.told.get(Verb.ROLL_BACK)):
             return
@@ -587,13 +455,13 @@ class Engine:
             self._tried(call, target)
         if raised:
             target.attempts += 1
-            self._note(target, call, "rollback raised", call.error)
+            self.note(target, call, "rollback raised", call.error)
         elif is_open(target):
-            self._note(target, call, "rolled back")
+            self.note(target, call, "rolled back")
             self.settle(target, call, State.RELEASED)
         else:
-            self._note(target, call, "rolled back", "again")
-        self._tell(target, call, Verb.ROLL_BACK)
+            self.note(target, call, "rolled back", "again")
+        self.tell(target, call, Verb.ROLL_BACK)
         if not raised:
             target.book.tally(act.kind).rolled_back += 1
 

@@ -175,7 +175,7 @@ class Tables:
         if last is not None:
             return last
         for generation in (*held, *self._settled.get(kind, _EMPTY).get(key, _NONE)):
-            if last is None or generation.born > last.born:
+            if last is None or generation.since > last.since:
                 last = generation
         return last
 
@@ -189,6 +189,11 @@ class Tables:
                 if generation.book is book:
                     return generation
         return None
+
+    def settled_in_chain(self, kind: Kind, key: Key, chain: tuple[Book, ...]) -> Generation | None:
+        """The remembered settled generation of this key, in any scope of a chain, that was acquired last."""
+        settled = self._settled.get(kind, _EMPTY).get(key, _NONE)
+        return max((one for one in settled if one.book in chain), key=lambda one: one.since, default=None)
 
     def kinds(self) -> Iterator[Kind]:
         """The kinds of which something is held."""
@@ -232,4 +237,4 @@ def _remove(table: dict[Kind, dict[Key, list[Generation]]], generation: Generati
 
 def is_open(generation: Generation | None) -> bool:
     """Whether a generation is outstanding."""
-    return generation is not None and generation.state in OPEN_STATES
+    return generation is not None and generation.state in OPEN_STATES and not generation.book.closed

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from lifeguard.kinds import Rollback
+from collections.abc import Callable
+
+from lifeguard.kinds import Kind, Rollback
 from lifeguard.ledger.acts import Engine
 from lifeguard.ledger.book import Book, is_open
-from lifeguard.ledger.records import Call, Generation
+from lifeguard.ledger.records import Call, Generation, Key, Subject
 from lifeguard.ledger.spans import Span
 from lifeguard.ledger.states import State
 
@@ -43,26 +45,39 @@ def _blame_all(engine: Engine, found: list[Generation], code: str, text: str, ca
             engine.blame(generation, code, text, call, below(generation))
 
 
-def judge_scope(engine: Engine, book: Book, *, error: bool, ended: str) -> None:
-    """Find fault with everything that a closing scope still holds."""
+Excused = Callable[[str, Kind, Key, tuple[Subject, ...]], bool]
+"""Whether a scope allows such a finding: its code, kind, key and subjects."""
+
+
+def judge_scope(engine: Engine, book: Book, *, error: bool, ended: str, excused: Excused) -> None:
+    """Find fault with everything that a closing scope still holds.
+
+    What belongs to something that is left, too, is told with that; but with something that may be left, it is judged by itself.
+    """
     engine.seq += 1
     owed = sorted((one for one in book.held if not one.seeded), key=lambda one: one.born)
+    codes = {one: _left(one, error, ended) for one in owed}
+    may_stay = {
+        one
+        for one, (code, _) in codes.items()
+        if excused(one.finding.code if one.finding is not None else code, one.kind, one.key, one.about)
+    }
     for generation in owed:
         above = _above(generation)
         if above is not None and above.seeded and above is generation.owner:
             continue  # handed to something that was there before: nothing is owed
-        if generation.finding is not None:
+        if generation.finding is not None and not generation.finding.book.closed:
             generation.finding.later = "still open at the end"
-        elif above is not None and above.book is book and not above.seeded:
+        elif above in codes and above not in may_stay:
             continue  # told with the one that it belongs to
-        code, text = _left(generation, error, ended)
-        engine.blame(generation, code, text, None, below(generation))
+        code, text = codes[generation]
+        engine.blame(generation, code, text, None, () if generation in may_stay else below(generation))
     for finding in book.findings:
-        generation_ = finding.generation
-        if finding.code in ("LG204", "LG111") and not finding.later and generation_ is not None:
-            history = generation_.history
-            if not is_open(generation_) and history and history[-1].seq > finding.seq:
-                finding.later = f"{generation_.state.value} later, as event {history[-1].seq}"
+        blamed = finding.generation
+        if finding.code in ("LG204", "LG111") and not finding.later and blamed is not None:
+            history = blamed.history
+            if not is_open(blamed) and history and history[-1].seq > finding.seq:
+                finding.later = f"{blamed.state.value} later, as event {history[-1].seq}"
 
 
 def _above(generation: Generation) -> Generation | None:
@@ -116,3 +131,11 @@ def _left(generation: Generation, error: bool, ended: str) -> tuple[str, str]:
     if error:
         return "LG102", f"still held when the scope was left by {ended}"
     return "LG101", "still held when the scope ended"
+
+
+def _rest(generation: Generation) -> str:
+    if generation.remaining:
+        return f"{', '.join(generation.paid)} done, {', '.join(generation.remaining)} still due"
+    if generation.amounts is not None:
+        return f"{', '.join(map(str, generation.amounts))} still held"
+    return f"{generation.count} more due"

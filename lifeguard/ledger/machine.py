@@ -17,7 +17,7 @@ from lifeguard.kinds import Kind
 from lifeguard.ledger.acts import Engine
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.invariants import Breach
-from lifeguard.ledger.judging import judge_scope, judge_span
+from lifeguard.ledger.judging import Excused, judge_scope, judge_span
 from lifeguard.ledger.records import Act, Call, Finding, Generation, Key, Note, Outcome, Ref, Verb
 from lifeguard.ledger.spans import Span
 from lifeguard.ledger.states import State
@@ -213,19 +213,19 @@ class Ledger:
             engine = self._engine
             for key in keys:
                 engine.seq += 1
-                if engine.tables.held_in_chain(kind, key, (book,)) is None:
+                if engine.tables.held_in_chain(kind, key, call.chain) is None:
                     generation = engine.open(call, book, kind, key, "seeded", (), why)
                     generation.seeded = True
                     engine.spans.settled(generation)
 
         self._do(work)
 
-    def judge(self, book: Book, *, error: bool, ended: str) -> list[Finding]:
+    def judge(self, book: Book, *, error: bool, ended: str, excused: Excused) -> list[Finding]:
         """Judge what a closing scope still holds."""
 
         def work() -> list[Finding]:
             self._engine.found = []
-            judge_scope(self._engine, book, error=error, ended=ended)
+            judge_scope(self._engine, book, error=error, ended=ended, excused=excused)
             return self._engine.found
 
         return self._do(work) or []

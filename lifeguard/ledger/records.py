@@ -223,6 +223,7 @@ class Generation:
 
     __slots__ = (
         "about",
+        "again_said",
         "amounts",
         "attempts",
         "book",
@@ -244,6 +245,7 @@ class Generation:
         "parts",
         "receiver",
         "seeded",
+        "since",
         "spans",
         "state",
         "told",
@@ -254,6 +256,8 @@ class Generation:
         self.key = key
         self.book = book
         self.born = born
+        self.since = born
+        self.again_said = False
         self.state = State.HELD
         self.count = 1
         self.amounts: tuple[float, ...] | None = None
