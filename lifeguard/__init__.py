@@ -3,17 +3,19 @@
 The layout, from the inside out; imports go inwards only:
 
 - `errors`, `places`: what is raised on purpose; where in the user's code something happened.
-- `kinds`, `keys`, `contracts`, `rules`, `verdict`: frozen data. What can be owed, which one, what a function does to it, which rules
+- `kinds`, `keys`, `contracts`, `rules`, `verdict`: frozen data. What can be owed, which one, what a function does to
+  it, which rules
   there are, and what a scope has to say.
 - `ledger`: the state machine. Events in, obligations and findings out; it knows no function, no thread, no format.
 - `text`: the report, a function over the verdict.
 - `context`, `telling`: what is current; an event on its way to the ledger, the invariants and the observers.
 - `enforcement`, `grace`, `allowances`, `scopes`: the scope, its policies and its life.
-- `reading`, `watching`, `weaving`: from a call to what its contracts say; a function and its contracts become one wrapper.
+- `reading`, `watching`, `weaving`: from a call to what its contracts say; a function and its contracts become one
+  wrapper.
 - `decorators`, `binding`, `inheritance`: how contracts come to functions.
 """
 
-from lifeguard import blindness as _blindness
+from lifeguard import blindness as blindness
 from lifeguard.binding import contracts_for
 from lifeguard.context import Event, Observer
 from lifeguard.decorators import acquires, atomic, invariant, on_failure, releases, rolls_back, settles, transfers, uses
@@ -63,7 +65,13 @@ __all__ = [
     "uses",
 ]
 
-for _name in __all__:
-    if hasattr(globals()[_name], "__module__") and not _name.isupper():
-        globals()[_name].__module__ = "lifeguard"
-del _name
+
+def _claim_names() -> None:
+    """Let tracebacks and reprs say `lifeguard.scope`, whichever module a public name comes from."""
+    for name in __all__:
+        value = globals()[name]
+        if hasattr(value, "__module__") and not name.isupper():
+            value.__module__ = "lifeguard"
+
+
+_claim_names()

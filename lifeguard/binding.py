@@ -152,7 +152,9 @@ def _is_mock(value: object) -> bool:
 
 
 class _Proxy:
-    """A callable put on an object in place of a watched method (a mock, mostly): calls are watched, all else passes through."""
+    """A callable put on an object in place of a watched method (a mock, mostly): calls are watched, all else passes
+    through.
+    """
 
     __slots__ = ("__weakref__", "_lg_call", "_lg_value")
 
@@ -191,7 +193,9 @@ def unproxied(value: Any) -> Any:
 
 
 def _watch_callable(point: _Point, value: Any, owner: str, wovens: list[Woven], receiver: Any = _ABSENT) -> Any:
-    """A proxy around a callable that was put on an object; it is called without the receiver that the contracts may mention."""
+    """A proxy around a callable that was put on an object; it is called without the receiver that the contracts may
+    mention.
+    """
     is_async = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(getattr(value, "_mock_wraps", None))
     weak = _weakly(receiver)
 
@@ -297,7 +301,9 @@ class BoundContracts(Protocol):
 
 
 class Applied(contextlib.ContextDecorator):
-    """The contracts of one stand-in, applied while a with-block runs or between `start` and `stop`. May be nested and used again."""
+    """The contracts of one stand-in, applied while a with-block runs or between `start` and `stop`. May be nested and
+    used again.
+    """
 
     def __init__(self, bound: _Bound, objects: tuple[object, ...]) -> None:
         self._bound = bound
@@ -416,13 +422,18 @@ def contracts_for(
 ) -> Callable[[type], type[BoundContracts]]:
     """Bind the contracts of a stand-in class to code that one does not own.
 
-    The stand-in's methods, inherited ones included, carry contracts and need only the parameters that these mention; their bodies are never run. The decorated class
-    gains `applied(*objects)` (a context manager, a decorator, `.start()` and `.stop()`; with objects, only those instances are watched),
-    `start()`, `stop()` and `rebind()`, which wraps again what a set-up put in a wrapper's place; opening a scope does that, too.
+    The stand-in's methods, inherited ones included, carry contracts and need only the parameters that these mention;
+    their bodies are never run. The decorated class
+    gains `applied(*objects)` (a context manager, a decorator, `.start()` and `.stop()`; with objects, only those
+    instances are watched),
+    `start()`, `stop()` and `rebind()`, which wraps again what a set-up put in a wrapper's place; opening a scope does
+    that, too.
 
     Args:
-        target: "module:Class", a class, or, for functions of a module, "module" or the module; a method of the stand-in is then a static method.
-        instances: watch, too, what is put on instances under a contracted name, as `mock.patch.object(instance, "spawn", …)` does.
+        target: "module:Class", a class, or, for functions of a module, "module" or the module; a method of the stand-in
+            is then a static method.
+        instances: watch, too, what is put on instances under a contracted name, as `mock.patch.object(instance,
+            "spawn", …)` does.
 
     Returns:
         the class decorator; it gives back the class.
@@ -499,6 +510,7 @@ def _points(stand_in: type, target: type | ModuleType) -> dict[str, _Point]:
         if woven is None:
             continue
         woven.active = False
+        woven.state["stands for"] = f"{target.__qualname__}.{name}" if isinstance(target, type) else name
         point = _Point(
             stand_in.__qualname__,
             name,

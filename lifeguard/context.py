@@ -1,6 +1,7 @@
 """What is current: the scopes that are open, the chain of a context, who runs.
 
-This is the one place with state of the whole process, since "which scopes are open" is a fact about the process. It is emptied by closing
+This is the one place with state of the whole process, since "which scopes are open" is a fact about the process. It is
+emptied by closing
 scopes, and in a forked child.
 """
 
@@ -80,7 +81,9 @@ def current() -> Scope | None:
 
 
 def scopes_of(node: Node | None) -> Iterator[Scope]:
-    """The open scopes that a call is in: those of its context, the innermost first, then those of the process, the last opened first."""
+    """The open scopes that a call is in: those of its context, the innermost first, then those of the process, the last
+    opened first.
+    """
     seen: list[Scope] = []
     todo = [node]
     while todo:

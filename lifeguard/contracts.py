@@ -51,7 +51,8 @@ class Contract:
         part: of a resource that needs several releases, which one this is.
         gone: exceptions that say that the thing is not there (any more).
         idempotent: releasing again is fine.
-        cascade: whether parts that are held are settled with it (True), live on (False), or are LG108 unless their kind cascades (None).
+        cascade: whether parts that are held are settled with it (True), live on (False), or are LG108 unless their kind
+            cascades (None).
         to: the new owner: OUTSIDE, (kind, key), or an expression that gives an open scope.
         to_key: the key that it is held under from now on.
         exc: which exceptions are failures.
@@ -175,7 +176,7 @@ def expect_kinds(values: tuple[object, ...], what: str) -> tuple[Kind, ...]:
 
 def expect_errors(value: object, what: str) -> Errors:
     """Exception classes as a tuple; DeclarationError for anything else."""
-    errors = value if isinstance(value, tuple) else (value,)
+    errors: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
     for one in errors:
         if not (isinstance(one, type) and issubclass(one, BaseException)):
             raise DeclarationError.at_caller(
@@ -245,7 +246,8 @@ def read_within(value: object, kind: Resource) -> tuple[Resource, KeyExpression]
         return parent, parse_key(expression, what="within")
     if kind.within is None:
         raise DeclarationError.at_caller(
-            f"within={repr_safely(value)}: {kind!r} names no parent kind; declare Resource({kind.name!r}, within=…) or write within=(kind, expression)"
+            f"within={repr_safely(value)}: {kind!r} names no parent kind; "
+            f"declare Resource({kind.name!r}, within=…) or write within=(kind, expression)"
         )
     return kind.within, parse_key(value, what="within")
 
@@ -280,7 +282,7 @@ def read_selector(value: object, kinds: tuple[Kind, ...]) -> Selector | None:
         raise DeclarationError.at_caller(
             f"key={repr_safely(value)}: parts of a key can be chosen only of kinds that are named"
         )
-    return [parse_pattern(value, kind.fields) for kind in kinds][0]
+    return parse_pattern(value, kinds[0].fields)
 
 
 def read_to(value: object) -> Outside | tuple[Resource, KeyExpression] | KeyExpression:

@@ -38,7 +38,7 @@ _UNSET: Any = object()
 ErrorOrErrors = type[BaseException] | Errors
 
 
-def _apply(target: F, contracts: tuple[Contract, ...]) -> F:
+def _apply(target: Any, contracts: tuple[Contract, ...]) -> Any:
     """Weave contracts into whatever a decorator was put on: a function, or a descriptor around one."""
     woven: Any
     if isinstance(target, classmethod | staticmethod):
@@ -55,11 +55,14 @@ def _apply(target: F, contracts: tuple[Contract, ...]) -> F:
         raise DeclarationError.at_caller(f"{contracts[0]} decorates a function or method, not {repr_safely(target)}")
     else:
         woven = weave(target, contracts)
-    return target if switch() == "off" else woven  # type: ignore[no-any-return]
+    return target if switch() == "off" else woven
 
 
 def _decorator(*contracts: Contract) -> Callable[[F], F]:
-    return lambda target: _apply(target, contracts)
+    def decorate(target: F) -> F:
+        return _apply(target, contracts)  # type: ignore[no-any-return]
+
+    return decorate
 
 
 def acquires(
@@ -77,7 +80,8 @@ def acquires(
 
     Args:
         kind: what is acquired.
-        key: which one: `"image_id"`, `"result['id']"`, `each("result.ids")`, `after("self.uuid")`, a function of named parameters,
+        key: which one: `"image_id"`, `"result['id']"`, `each("result.ids")`, `after("self.uuid")`, a function of named
+            parameters,
             or a tuple of these.
         when: a condition; where it does not hold, nothing is acquired.
         about: the subject: an expression, (kind, expression), or a list of these.
@@ -138,7 +142,8 @@ def releases(
         amount: how much, where the thing has no identity.
         gone: exceptions that pay all the same: the thing was not there any more. `BaseException` pays on the attempt.
         idempotent: releasing again is fine.
-        cascade: True settles with it all parts that are still held (a hard delete); False lets them live on, but for kinds that say
+        cascade: True settles with it all parts that are still held (a hard delete); False lets them live on, but for
+            kinds that say
             `cascade=True` themselves; by default those that do not are LG108.
 
     Returns:
@@ -327,7 +332,8 @@ def atomic(*kinds: Any, key: object = None, about: object = None, restores: bool
     Args:
         *kinds: of which kinds; without any, of every resource kind. Used without parentheses, it decorates at once.
         key: only this one: an expression, or a mapping of some fields (`{"host": "self.host"}`).
-        about: whatever was opened for this subject, in any thread of the scope; without it, what the call's own context opened, the
+        about: whatever was opened for this subject, in any thread of the scope; without it, what the call's own context
+            opened, the
             tasks that it started included.
         restores: what was held before must neither be gone nor moved.
 
@@ -356,7 +362,8 @@ def settles(
         *kinds: of which kinds; without any, of every resource kind.
         key: this one, whenever it was opened: an expression, or a mapping of some fields.
         about: whatever is open for this subject, whenever it was opened.
-        ended: after which ends of the call it judges: "returned", "raised" (what a failure must leave settled), or "either" (a `finally`).
+        ended: after which ends of the call it judges: "returned", "raised" (what a failure must leave settled), or
+            "either" (a `finally`).
 
     Returns:
         the decorator.
@@ -379,9 +386,11 @@ def settles(
 
 
 def invariant(*kinds: Kind, description: str, always: bool = False) -> Callable[[Rule], Rule]:
-    """A rule over what is held, checked when a scope that saw its kinds closes, and at the end of atomic and settling calls that name them.
+    """A rule over what is held, checked when a scope that saw its kinds closes, and at the end of atomic and settling
+    calls that name them.
 
-    The function is called with a `LedgerView`. It returns None or True where the rule holds, False where it does not; or it returns or
+    The function is called with a `LedgerView`. It returns None or True where the rule holds, False where it does not;
+    or it returns or
     yields what breaks it: holdings, (holding, text) or (kind, key) pairs, or `view.breach(kind, key, why)`.
 
     Args:

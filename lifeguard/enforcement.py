@@ -37,7 +37,8 @@ def switch() -> str | None:
 
 
 def read_policy(value: Policy) -> Policy:
-    """What a scope does with what it found: its own setting, which LIFEGUARD=warn and LIFEGUARD=raise change between raising and warning.
+    """What a scope does with what it found: its own setting, which LIFEGUARD=warn and LIFEGUARD=raise change between
+    raising and warning.
 
     Raises:
         DeclarationError: a value of the wrong sort.

@@ -26,7 +26,9 @@ def _loop_runs() -> bool:
 
 
 def wait(grace: Grace, book: Book) -> None:
-    """Look again until nothing is outstanding or the attempts are used up. In a running event loop it never waits: it looks once."""
+    """Look again until nothing is outstanding or the attempts are used up. In a running event loop it never waits: it
+    looks once.
+    """
     for attempt in range(grace.attempts):
         if not LEDGER.outstanding(book):
             return

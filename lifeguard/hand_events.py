@@ -97,7 +97,8 @@ class HandEvents:
         cascade: bool | None = None,
         error: BaseException | None = None,
     ) -> None:
-        """Record a release by hand; arguments as for `lifeguard.releases`, and `error`, what the call raised, if it did.
+        """Record a release by hand; arguments as for `lifeguard.releases`, and `error`, what the call raised, if it
+        did.
 
         Raises:
             DeclarationError: a value of the wrong sort.
@@ -186,7 +187,8 @@ class HandEvents:
         self._by_hand(act, "rolled_back()", error)
 
     def seed(self, kind: Resource, *keys: object, why: str) -> None:
-        """Declare what was there before the scope opened: it may be used, handed over and released once, and is not owed.
+        """Declare what was there before the scope opened: it may be used, handed over and released once, and is not
+        owed.
 
         Args:
             kind: what is there.

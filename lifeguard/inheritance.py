@@ -6,12 +6,14 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
-from lifeguard.contracts import Contract
+from lifeguard.contracts import PAYING, Contract
 from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
 from lifeguard.keys import repr_safely
+from lifeguard.kinds import Kind
+from lifeguard.ledger import account
 from lifeguard.watching import Function, Woven
-from lifeguard.weaving import describe, inner_of, reached, signature_of, weave, woven_of
+from lifeguard.weaving import REGISTRY, describe, inner_of, reached, signature_of, weave, woven_of
 
 C = TypeVar("C", bound=type)
 
@@ -36,7 +38,8 @@ def contracts_of(target: object) -> tuple[Contract, ...]:
     """The contracts that a function, a class or an object carries.
 
     Args:
-        target: a function or method; a class, for those of all its methods, inherited ones included; or any other object, for those of its class.
+        target: a function or method; a class, for those of all its methods, inherited ones included; or any other
+            object, for those of its class.
 
     Returns:
         the contracts, the outermost decorator first; for a class in the order of its attributes' names.
@@ -58,10 +61,27 @@ def _members(cls: type) -> Iterator[tuple[str, object]]:
         yield name, inspect.getattr_static(cls, name)
 
 
+def _payers(kind: Kind) -> Iterator[account.Payer]:
+    """The functions whose contracts pay: of a service and its fakes the service's, of a stand-in the real one's."""
+    found: dict[Contract, str] = {}
+    for woven in list(REGISTRY):
+        name = woven.state.get("stands for", woven.name)
+        first = "taken over" in woven.state
+        for contract in woven.contracts:
+            if contract.verb in PAYING and contract.kind is kind and (first or contract not in found):
+                found[contract] = name
+    for contract, name in found.items():
+        yield account.Payer(name, contract.verb, contract.part or "", bool(contract.cascade))
+
+
+account.payers.append(_payers)
+
+
 def implements(*services: type) -> Callable[[C], C]:
     """A fake takes over the contracts of the services that it stands for, and is compared with them.
 
-    For every method of a service that carries a contract the fake must have one of the same name, sort (method, class method, static method,
+    For every method of a service that carries a contract the fake must have one of the same name, sort (method, class
+    method, static method,
     property) and form (plain, coroutine, generator), which can be called as the service's can.
 
     Args:

@@ -73,12 +73,15 @@ def all_of(*parts: str) -> AllOf:
 class Grace:
     """How often a closing scope looks again before it judges work that ends in the background.
 
-    Counts attempts, not time, since a loaded machine has no reliable clock. The scope stops looking as soon as nothing is outstanding.
+    Counts attempts, not time, since a loaded machine has no reliable clock. The scope stops looking as soon as nothing
+    is outstanding.
 
     Args:
         attempts: how many times at the most (an int from 1).
-        step: called between two looks, to let the background work go on (`eventlet.sleep`, `loop.run_once`, …); may return an
-            awaitable in an `async with`. By default a closing scope waits for the next payment: 1 ms at first, then twice as
+        step: called between two looks, to let the background work go on (`eventlet.sleep`, `loop.run_once`, …); may
+            return an
+            awaitable in an `async with`. By default a closing scope waits for the next payment: 1 ms at first, then
+            twice as
             long each time, up to 100 ms.
 
     Raises:
@@ -112,9 +115,11 @@ class Resource:
 
     Args:
         name: what reports call it ("image", "port binding").
-        again: what a second acquire of a held key means: "error" (LG106), "count" (as many releases are due), "keep" (a state
+        again: what a second acquire of a held key means: "error" (LG106), "count" (as many releases are due), "keep" (a
+            state
             set twice), "replace" (what was held is overwritten).
-        unseen: what a release, transfer or use of a key that was never acquired means: "ignore" (counted) or "error" (LG105).
+        unseen: what a release, transfer or use of a key that was never acquired means: "ignore" (counted) or "error"
+            (LG105).
         fields: names of the parts of a key, for reports and for choosing by part.
         needs: `all_of(…)` where several different releases are due.
         within: the kind that this one is a part of; `acquires(…, within=…)` says which one.
@@ -189,7 +194,8 @@ class Rollback:
 
     Args:
         name: what reports call it ("spawn").
-        order: "lifo" where the completed steps of a failed call must be rolled back too, the last first, each one tried.
+        order: "lifo" where the completed steps of a failed call must be rolled back too, the last first, each one
+            tried.
         unseen: what the rollback of something that never failed means: "ignore" (counted) or "error" (LG203).
 
     Raises:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from lifeguard.contracts import Contract
-from lifeguard.keys import KeyExpression, ObjectKey, Pattern, PatternExpression, Unreadable, show
+from lifeguard.keys import Key, KeyExpression, ObjectKey, Pattern, PatternExpression, Unreadable, show
 from lifeguard.kinds import OUTSIDE, Kind, Outside, Resource, Rollback
 from lifeguard.ledger.book import Book
-from lifeguard.ledger.records import Act, Key, Ref, Subject, Verb
+from lifeguard.ledger.records import Act, Ref, Subject, Verb
 from lifeguard.ledger.spans import Choice
 
 if TYPE_CHECKING:

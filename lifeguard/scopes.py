@@ -79,7 +79,7 @@ class Scope(HandEvents):
         self.name = name if name is not None else f"scope at {place}" if place is not None else "scope"
         self.reach: Reach = reach
         self.inert = False  # in a forked child
-        self._policy = read_policy(on_violation)
+        self._policy: Policy = read_policy(on_violation)
         self._grace = grace
         self._on_leak = on_leak
         self.book = Book(self.name, remember=remember, only=self._options["only"], ignore=self._options["ignore"])
@@ -99,7 +99,8 @@ class Scope(HandEvents):
     # -- life -------------------------------------------------------------------------------------------------------------------
 
     def open(self) -> Scope:
-        """Open the scope without making it current: for fixtures, worker threads and callbacks (see `active` and `bind`).
+        """Open the scope without making it current: for fixtures, worker threads and callbacks (see `active` and
+        `bind`).
 
         Returns:
             the scope.
@@ -125,7 +126,8 @@ class Scope(HandEvents):
         """Judge what is held, and close.
 
         Args:
-            exc: the exception that ended the work, if one did: it is never replaced, only chained to or, where it is no Exception
+            exc: the exception that ended the work, if one did: it is never replaced, only chained to or, where it is no
+                Exception
                 (KeyboardInterrupt, cancellation), given the report as a note.
 
         Returns:
@@ -148,7 +150,8 @@ class Scope(HandEvents):
 
     @contextlib.contextmanager
     def active(self) -> Iterator[Scope]:
-        """Make an open scope current in this context for the length of a with-block; may be nested, and used in many contexts.
+        """Make an open scope current in this context for the length of a with-block; may be nested, and used in many
+        contexts.
 
         Raises:
             UsageError: the scope is not open.
@@ -469,18 +472,22 @@ def scope(
 ) -> Scope:
     """The span over which everything that was acquired must be settled.
 
-    A context manager (`with` and `async with`), a decorator (a fresh scope for every call), or, with `open()` and `close()`, a span that is
+    A context manager (`with` and `async with`), a decorator (a fresh scope for every call), or, with `open()` and
+    `close()`, a span that is
     current nowhere until `active()` or `bind()` makes it so. Used once.
 
     Args:
         name: what reports call it; by default the place where it was made.
-        reach: "context": records what its own context does (the tasks started in it included); "process": also what happens in
+        reach: "context": records what its own context does (the tasks started in it included); "process": also what
+            happens in
             threads, greenlets and tasks that have no scope of their own.
-        on_violation: what happens at the end if something was found: "raise" ViolationError, "warn" at the place of the acquire, "log" to
+        on_violation: what happens at the end if something was found: "raise" ViolationError, "warn" at the place of the
+            acquire, "log" to
             the logger "lifeguard", "record" (read `violations`), or a function that is called with the verdict.
         fail_fast: raise ViolationError at the call that broke a rule, too.
         grace: how often to look again before judging work that ends in the background.
-        remember: how many settled generations of each kind are remembered, for exact double releases and uses after release; None for
+        remember: how many settled generations of each kind are remembered, for exact double releases and uses after
+            release; None for
             all, 0 for none.
         only: the kinds to watch; None for all. What is not watched here goes to the scope around.
         ignore: kinds not to watch.

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from lifeguard.context import LEDGER, Event
 from lifeguard.contracts import Invariant
-from lifeguard.keys import identify, problem_text
+from lifeguard.keys import Key, identify, problem_text
 from lifeguard.kinds import Kind
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.invariants import LedgerView, breaches
-from lifeguard.ledger.records import Act, Call, Finding, Key, Outcome
+from lifeguard.ledger.records import Act, Call, Finding, Outcome
 from lifeguard.ledger.spans import Span
 
 

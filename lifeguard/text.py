@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 
 from lifeguard.verdict import Counts, Entry, Outstanding, Verdict, Violation
 
@@ -31,7 +30,9 @@ def render(verdict: Verdict, outstanding: Iterable[Outstanding] = ()) -> str:
 
 
 def render_violation(violation: Violation) -> str:
-    """One violation as text, in the order: rule, what, owed, done, why here, acquired, history, with it, how to mend it."""
+    """One violation as text, in the order: rule, what, owed, done, why here, acquired, history, with it, how to mend
+    it.
+    """
     return "\n".join(_violation(violation, (violation,)))
 
 
@@ -45,8 +46,10 @@ def _lines(verdict: Verdict, outstanding: Iterable[Outstanding]) -> Iterator[str
     )
     if verdict.violations:
         yield f"{_plural(len(verdict.violations), 'violation')} in scope {verdict.scope!r}, {how}"
+    elif verdict.ended == "open":
+        yield f"scope {verdict.scope!r}, {how}"
     else:
-        yield f"scope {verdict.scope!r} balanced" if verdict.ended != "open" else f"scope {verdict.scope!r}, {how}"
+        yield f"scope {verdict.scope!r} balanced" + (f", though it was left by {verdict.ended}" if verdict.error else "")
     for group in _grouped(verdict.violations):
         yield ""
         yield from _violation(group[0], group)
@@ -66,20 +69,31 @@ def _lines(verdict: Verdict, outstanding: Iterable[Outstanding]) -> Iterator[str
 
 
 def _grouped(violations: tuple[Violation, ...]) -> list[tuple[Violation, ...]]:
-    """Equal leaks from one line, together."""
-
-    def ident(violation: Violation) -> object:
-        if violation.also or violation.children or violation.hint or violation.code not in ("LG101", "LG102"):
-            return violation.seq, violation.key_text
-        return violation.code, violation.kind, violation.acquired, tuple(entry.verb for entry in violation.history)
-
+    """Those that say the same of different keys acquired in one line, together."""
     found: dict[object, list[Violation]] = {}
     for violation in violations:
-        key = ident(violation)
-        if violation.acquired is None:
-            key = (key, violation.key_text, violation.seq)
-        found.setdefault(key, []).append(violation)
+        found.setdefault(_ident(violation), []).append(violation)
     return [tuple(group) for group in found.values()]
+
+
+def _ident(violation: Violation) -> object:
+    if violation.also or violation.children or violation.hint or violation.acquired is None:
+        return violation.seq, violation.key_text, violation.message
+    return (
+        violation.code,
+        violation.kind,
+        violation.acquired,
+        violation.place,
+        violation.ended,
+        _of_each(violation, violation.message),
+        _of_each(violation, violation.owed),
+        tuple((entry.verb, entry.function, entry.place, entry.note) for entry in violation.history),
+    )
+
+
+def _of_each(violation: Violation, text: str) -> str:
+    """What a text says of one key, said of each key of a group."""
+    return text.replace(f"{violation.kind} {violation.key_text}", f"each {violation.kind}")
 
 
 def _field(label: str, text: str) -> Iterator[str]:
@@ -90,32 +104,32 @@ def _field(label: str, text: str) -> Iterator[str]:
 
 
 def _violation(violation: Violation, group: tuple[Violation, ...]) -> Iterator[str]:
-    cwe = f" ({violation.cwe})" if violation.cwe else ""
-    yield f"{violation.code} {violation.name}{cwe}"
-    if len(group) > 1:
-        keys = ", ".join(one.key_text for one in group[:KEYS_SHOWN])
-        more = f" and {len(group) - KEYS_SHOWN} more" if len(group) > KEYS_SHOWN else ""
-        rest = violation.message.partition(f"{violation.kind} {violation.key_text}: ")[2]
+    many = len(group) > 1
+    yield f"{violation.code} {violation.name}" + (f" ({violation.cwe})" if violation.cwe else "")
+    if many:
+        rest = violation.message.removeprefix(f"{violation.kind} {violation.key_text}: ")
         yield f"  {len(group)} times {violation.kind}: {rest}"
-        yield f"  {'':<2}{keys}{more}"
+        yield from _field("keys", _some((one.key_text for one in group), KEYS_SHOWN, "scope.violations has all"))
     else:
         yield f"  {violation.message}"
-    if violation.subjects:
-        yield from _field("about", ", ".join(map(str, violation.subjects)))
+    subjects = dict.fromkeys(str(subject) for one in group for subject in one.subjects)
+    if subjects:
+        yield from _field("about", _some(subjects, KEYS_SHOWN, "scope.violations has all"))
     if violation.owed:
-        yield from _field("owed", violation.owed)
-        yield from _field("done", violation.done)
+        yield from _field("owed", _of_each(violation, violation.owed) if many else violation.owed)
+        yield from _field("done", violation.done + (f", and so on for the other {len(group) - 1}" if many else ""))
     yield from _field("here", violation.ended)
     if violation.acquired is not None:
-        verb = violation.history[0].verb if violation.history else "acquired"
-        label = "failed" if verb == "failed" else "acquired"
-        yield from _field(
-            label, f"{violation.acquired}" + (f" ({violation.history[0].actor})" if violation.history else "")
-        )
+        label, actor = "acquired", ""
+        if violation.history:
+            label = _BEGINNINGS.get(violation.history[0].verb, label)
+            actor = ", ".join(dict.fromkeys(one.history[0].actor for one in group))
+        yield from _field(label, f"{violation.acquired}" + (f" ({actor})" if actor else ""))
     elif violation.place is not None:
         yield from _field("at", str(violation.place))
     if violation.history:
-        yield from _field("history", "\n".join(_history(violation)))
+        head = [f"of {violation.key_text}, like those of the other {len(group) - 1}:"] if many else []
+        yield from _field("history", "\n".join([*head, *_history(violation)]))
     if violation.children:
         yield from _field("with it", "\n".join(violation.children))
     if violation.also:
@@ -123,12 +137,31 @@ def _violation(violation: Violation, group: tuple[Violation, ...]) -> Iterator[s
     if violation.hint:
         yield from _field("hint", violation.hint)
     yield from _field("fix", violation.fix)
+    if violation.allow:
+        yield from _field("or allow", violation.allow.replace(f", {violation.key!r}", "", 1) if many else violation.allow)
+
+
+_BEGINNINGS = {
+    "failed": "failed",
+    "completed": "completed",
+    "seeded": "seeded",
+    "acquire raised, in doubt": "tried",
+}
+"""How a history may begin, other than by an acquire, and what the place of that is called."""
+
+
+def _some(texts: Iterable[str], shown: int, where: str) -> str:
+    """The first of some texts, and how many more there are and where."""
+    found = list(texts)
+    more = f" and {len(found) - shown} more ({where})" if len(found) > shown else ""
+    return ", ".join(found[:shown]) + more
 
 
 def _history(violation: Violation) -> Iterator[str]:
     for position, entry in enumerate(violation.history):
         if violation.cut and position == _FIRST_SHOWN:
-            yield f"… {_plural(violation.cut, 'event')} left out"
+            kept = f"a history keeps its first {_FIRST_SHOWN} and last {len(violation.history) - _FIRST_SHOWN}"
+            yield f"… {_plural(violation.cut, 'event')} left out: {kept}"
         yield _entry(entry)
 
 
@@ -156,25 +189,27 @@ def _summary(verdict: Verdict) -> Iterator[str]:
     for kind, counts in sorted(verdict.watched.items()):
         told = [f"{getattr(counts, name)} {word}" for name, word in _COUNTED if getattr(counts, name)]
         if told:
-            yield f"watched {kind}: {', '.join(told)}{_doubles(counts, verdict.remember)}"
+            yield f"watched {kind}: {', '.join(told)}{_unmatched(counts, verdict.remember)}"
     if not verdict.watched and verdict.ended != "open":
         yield "watched nothing: no contract told an event to this scope"
-    for why, many in groupby(verdict.allowed, key=lambda one: one.why):
-        covered = list(many)
-        codes = ", ".join(sorted({one.violation.code for one in covered}))
-        yield f"allowed {len(covered)} ({codes}): {why}"
+    reasons: dict[str, list[str]] = {}
+    for one in verdict.allowed:
+        what = f"{one.violation.code} {one.violation.kind} {one.violation.key_text}".strip()
+        reasons.setdefault(one.why, []).append(what)
+    for why, covered in reasons.items():
+        yield f"allowed {_some(covered, KEYS_SHOWN, 'scope.verdict.allowed has all')}: {why}"
     if verdict.nowhere:
         yield f'{_plural(verdict.nowhere, "acquire")} went nowhere while it was open: made in threads or tasks without a scope (see reach="process")'
     if verdict.elsewhere:
         yield f"{_plural(verdict.elsewhere, 'acquire')} went to scopes of other contexts while it was open"
     if verdict.unused:
-        more = f" and {len(verdict.unused) - UNUSED_SHOWN} more" if len(verdict.unused) > UNUSED_SHOWN else ""
-        yield f"contracts that saw no call: {', '.join(verdict.unused[:UNUSED_SHOWN])}{more}"
+        yield f"contracts that saw no call: {_some(verdict.unused, UNUSED_SHOWN, 'scope.verdict.unused has all')}"
     if verdict.remember == 0:
         yield "remember=0: double releases and uses after release are not told"
 
 
-def _doubles(counts: Counts, remember: int | None) -> str:
-    if counts.unmatched and counts.forgotten and remember != 0:
-        return f" (the unmatched may be doubles of the {counts.forgotten} forgotten; remember={remember})"
-    return ""
+def _unmatched(counts: Counts, remember: int | None) -> str:
+    if not counts.unmatched:
+        return ""
+    doubles = f", or forgotten: {counts.forgotten} settled ones are, by remember={remember}" if counts.forgotten else ""
+    return f" (unmatched: of keys that were not seen to be acquired{doubles})"

@@ -119,7 +119,8 @@ class Violation:
         children: what was left with it (its parts, and what it owned).
         also: what later rules said of the same thing, each text beginning with its code.
         hint: what may explain it ("released under the key 1, an int"); may be empty.
-        fix: how to mend it, or to allow it.
+        fix: how to mend it.
+        allow: the line that would allow it, the kind's variable guessed from its name; "" where there is none.
         seq: number of the event at which it came about.
     """
 
@@ -145,6 +146,7 @@ class Violation:
     also: tuple[str, ...]
     hint: str
     fix: str
+    allow: str
     seq: int
 
     def __str__(self) -> str:
@@ -174,6 +176,7 @@ class Violation:
             "also": list(self.also),
             "hint": self.hint,
             "fix": self.fix,
+            "allow": self.allow,
             "seq": self.seq,
         }
 
@@ -218,7 +221,8 @@ class Verdict:
         watched: what was seen of each kind, by the kind's name.
         nowhere: acquires that no scope recorded while this one was open.
         elsewhere: acquires that scopes of other contexts recorded while this one was open.
-        unused: contracts that saw no call while this scope was open, though their kinds were watched or they were applied.
+        unused: contracts that saw no call while this scope was open, though their kinds were watched or they were
+            applied.
         remember: how many settled generations of a kind were remembered; None for all.
     """
 

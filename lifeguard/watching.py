@@ -7,18 +7,19 @@ import sys
 import weakref
 from collections.abc import Callable, Mapping
 from contextvars import Token
-from typing import Any
+from typing import Any, cast
 
-from lifeguard import context
+from lifeguard import context, quick
 from lifeguard.context import AWAITING, LEDGER, OPEN, SPANS
 from lifeguard.contracts import Contract
 from lifeguard.errors import ViolationError
-from lifeguard.keys import Unreadable, problem_text
+from lifeguard.keys import Key, Unreadable, problem_text
 from lifeguard.kinds import Kind, Rollback
 from lifeguard.ledger.book import is_open
-from lifeguard.ledger.records import Act, Call, Generation, Key, Outcome, Ref, Verb
+from lifeguard.ledger.records import Act, Call, Generation, Outcome, Ref, Verb
 from lifeguard.ledger.spans import Span
-from lifeguard.places import caller, raised_at
+from lifeguard.places import Site, caller, raised_at
+from lifeguard.quick import Plain, Quick, plain_of
 from lifeguard.reading import Ending, Reading
 from lifeguard.telling import tell
 
@@ -39,6 +40,7 @@ class Woven:
         "last",
         "name",
         "origin",
+        "plain",
         "receiver",
         "receivers",
         "state",
@@ -54,6 +56,7 @@ class Woven:
         self.active = True
         self.last = -1  # the ledger's number at the last call that was watched
         self.wrapper: weakref.ref[Any] | None = None
+        self.plain = plain_of(contracts)  # what the short way needs; None where they are not that plain
         self.receivers: dict[int, weakref.ref[Any]] = {}  # the last objects that it was called on
         self.state: dict[str, Any] = {"name": name, "bound": not origin}  # outlives it, for `weaving.DROPPED`
 
@@ -97,24 +100,45 @@ class Watched:
 # -- the life of one call ---------------------------------------------------------------------------------------------------------
 
 
-def begin(woven: Woven, arguments: Mapping[str, object], form: str) -> Watched | None:
+def begin(woven: Woven, arguments: Mapping[str, object], form: str) -> Watched | Quick | None:
     """A watched call begins; None where it is not to be watched."""
     if not woven.active:
         return None
     try:
-        return _begin(woven, arguments, form)
+        site = caller(sys._getframe(1))
+        if form == "sync" and woven.plain is not None:
+            short = _begin_short(woven, woven.plain, arguments, site)
+            if short is not None:
+                return short
+        return _begin(woven, arguments, form, site)
     except Exception as error:  # a defect of lifeguard's own must not become one of the program
         _own_defect(woven, error)
         return None
 
 
-def _begin(woven: Woven, arguments: Mapping[str, object], form: str) -> Watched:
+def _begin_short(woven: Woven, plain: Plain, arguments: Mapping[str, object], site: Site | None) -> Quick | None:
+    try:
+        return quick.begin(woven, plain, arguments, site)
+    except Exception:  # a key that cannot be read: the long way says so
+        return None
+
+
+def _go_long(short: Quick) -> Watched:
+    """A call that began the short way goes on the long way, as if it had begun there."""
+    watched = _begin(short.woven, short.arguments, "sync", short.site)
+    watched.call.began = short.began
+    if short.target is not None:
+        watched.targets = {(short.target.kind, cast(Key, short.key)): short.target}
+    return watched
+
+
+def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site | None) -> Watched:
     thread, actor = context.actor()
     receiver = arguments.get(woven.receiver) if woven.receiver is not None else None
     call = Call(
         woven.name,
         chain=context.chain(),
-        site=caller(sys._getframe(2)),
+        site=site,
         actor=actor,
         thread=thread,
         awaiting=AWAITING.get(()),
@@ -172,16 +196,33 @@ def _start_span(watched: Watched, contract: Contract, reading: Reading) -> list[
     return [span]
 
 
-def returned(watched: Watched | None, result: object) -> None:
+def returned(watched: Watched | Quick | None, result: object) -> None:
     """A watched call has returned."""
-    if watched is not None:
-        _end(watched, Ending(result=result), Outcome.RETURNED)
+    if watched is None:
+        return
+    if type(watched) is Quick:
+        if _returned_short(watched, result):
+            return
+        watched = _go_long(watched)
+    assert isinstance(watched, Watched)
+    _end(watched, Ending(result=result), Outcome.RETURNED)
 
 
-def raised(watched: Watched | None, error: BaseException) -> None:
+def _returned_short(short: Quick, result: object) -> bool:
+    plain = short.woven.plain
+    try:
+        return plain is not None and quick.returned(short, plain, result)
+    except Exception:
+        return False
+
+
+def raised(watched: Watched | Quick | None, error: BaseException) -> None:
     """A watched call has raised."""
     if watched is None:
         return
+    if type(watched) is Quick:
+        watched = _go_long(watched)
+    assert isinstance(watched, Watched)
     call = watched.call
     call.error = problem_text(error)
     call.error_place = raised_at(error)
@@ -193,18 +234,19 @@ def raised(watched: Watched | None, error: BaseException) -> None:
         error.add_note(str(violation))
 
 
-def abandoned(watched: Watched | None) -> None:
+def abandoned(watched: Watched | Quick | None) -> None:
     """A generator was closed before its end, a coroutine was never awaited to its end: nothing is told."""
-    if watched is not None:
+    if isinstance(watched, Watched):
         _restore(watched)
         LEDGER.abandon(watched.call, watched.spans)
 
 
 def _restore(watched: Watched) -> None:
-    for variable, token in ((SPANS, watched.spans_token), (AWAITING, watched.awaiting)):
-        if token is not None:
-            with contextlib.suppress(ValueError):  # closed by the collector, in another context
-                variable.reset(token)  # type: ignore[attr-defined]
+    with contextlib.suppress(ValueError):  # closed by the collector, in another context
+        if watched.spans_token is not None:
+            SPANS.reset(watched.spans_token)
+        if watched.awaiting is not None:
+            AWAITING.reset(watched.awaiting)
 
 
 def _end(watched: Watched, ending: Ending, outcome: Outcome) -> None:
@@ -265,7 +307,8 @@ def _own_defect(call: Call | Woven, error: Exception) -> None:
 class _Manager:
     """Stands for the context manager that a watched function returned.
 
-    An acquire is recorded at entry, where `result` is what `as` gets, and paid when the block was left, if its body has not settled it.
+    An acquire is recorded at entry, where `result` is what `as` gets, and paid when the block was left, if its body has
+    not settled it.
     """
 
     def __init__(self, woven: Woven, arguments: Mapping[str, object], make: Callable[[], Any]) -> None:
@@ -283,7 +326,8 @@ class _Manager:
         return type(self)(self._woven, self._arguments, self._make)
 
     def _begin(self) -> None:
-        self._watched = begin(self._woven, self._arguments, "with") if OPEN else None
+        watched = begin(self._woven, self._arguments, "with") if OPEN else None
+        self._watched = watched if isinstance(watched, Watched) else None
 
     def _has_entered(self, result: object) -> None:
         watched = self._watched

@@ -1,6 +1,7 @@
 """A function and its contracts become one wrapper, with the function's own signature and of its own form.
 
-The wrapper is generated source: its parameters are the function's, so that no arguments are packed and no signature is bound; while no scope
+The wrapper is generated source: its parameters are the function's, so that no arguments are packed and no signature is
+bound; while no scope
 is open it costs one look at a list. The function is its only closure cell, and `__wrapped__`.
 """
 
@@ -25,7 +26,9 @@ from lifeguard.places import GENERATED, definition
 from lifeguard.watching import Function, WatchedAsyncManager, WatchedManager, Woven
 
 _PEERS_OWN = frozenset({"__deal_contract", "__preconditions__", "__postconditions__", "__postcondition_snapshots__"})
-"""Attributes by which icontract and deal find their own wrappers. Copied, they would make ours be taken for one of them, and be dropped."""
+"""Attributes by which icontract and deal find their own wrappers. Copied, they would make ours be taken for one of
+them, and be dropped.
+"""
 
 _MARK = "__lifeguard__"
 
@@ -33,7 +36,9 @@ REGISTRY: weakref.WeakSet[Woven] = weakref.WeakSet()
 """Every woven function that still exists."""
 
 DROPPED: list[tuple[weakref.ref[Any], str]] = []
-"""Functions whose wrapper has gone although they themselves had not: a decorator above may have dropped it (see `lifeguard.blindness`)."""
+"""Functions whose wrapper has gone although they themselves had not: a decorator above may have dropped it (see
+`lifeguard.blindness`).
+"""
 
 _SYNC = """\
 def make(lg_f):
@@ -132,8 +137,10 @@ def make(lg_f):
     return {name}
 """
 
-_HELPER: CodeType = contextlib.contextmanager(lambda: iter(())).__code__  # type: ignore[arg-type, attr-defined]
-_ASYNC_HELPER: CodeType = contextlib.asynccontextmanager(lambda: iter(())).__code__  # type: ignore[arg-type, attr-defined]
+_anything: Any = object
+_HELPER: CodeType = contextlib.contextmanager(_anything).__code__
+_ASYNC_HELPER: CodeType = contextlib.asynccontextmanager(_anything).__code__
+"""What contextlib makes of a generator function always has the same code, by which it is known."""
 
 
 def _form_of(function: Function) -> str:
@@ -185,7 +192,8 @@ def weave(
     """Make the wrapper.
 
     Args:
-        function: what is watched. If it is a wrapper of ours already, its contracts join in and one new wrapper is made.
+        function: what is watched. If it is a wrapper of ours already, its contracts join in and one new wrapper is
+            made.
         contracts: its contracts, the outermost first.
         declared: the signature of a stand-in, where the function is bound from outside.
         origin: the name of that stand-in.
@@ -195,7 +203,8 @@ def weave(
         the wrapper: a function of the same form.
 
     Raises:
-        DeclarationError: a name that is no parameter, contracts that contradict each other, or one that its form cannot carry.
+        DeclarationError: a name that is no parameter, contracts that contradict each other, or one that its form cannot
+        carry.
     """
     known: Woven | None = getattr(function, "__dict__", {}).get(_MARK)
     attributes = dict(getattr(function, "__dict__", {}))
@@ -245,12 +254,11 @@ def _check(contracts: tuple[Contract, ...], name: str, form: str, visible: inspe
             contract.check(_usable(visible), function=name, result=result)
         if form in ("generator", "async generator"):
             wide = contract.key is not None or contract.about
-            ordered = (
-                isinstance(contract.kinds[0] if contract.kinds else None, Rollback) and contract.kind.order is not None
-            )  # type: ignore[union-attr]
+            ordered = any(isinstance(kind, Rollback) and kind.order is not None for kind in contract.kinds)
             if (contract.verb in ("atomic", "settles") and not wide) or (contract.verb == "on_failure" and ordered):
                 raise DeclarationError.at_caller(
-                    f"{name}: {contract} on a {form} function cannot tell what it opens from what its caller does between two items; "
+                    f"{name}: {contract} on a {form} function cannot tell what it opens "
+                    "from what its caller does between two items; "
                     "name the subject with about=, or put the contract on the function that consumes it"
                 )
 
@@ -314,7 +322,7 @@ def _own_signature(function: Function) -> inspect.Signature | None:
     if not isinstance(function, FunctionType):
         return None
     signature = inspect.signature(function, follow_wrapped=False)
-    if any(name.startswith("lg_") or name.startswith(".") for name in signature.parameters):
+    if any(name.startswith(("lg_", ".")) for name in signature.parameters):
         return None
     return signature
 
@@ -348,7 +356,9 @@ def _spell(signature: inspect.Signature) -> tuple[str, str]:
 def _binder(
     names: Collection[str], declared: inspect.Signature | None
 ) -> Callable[[tuple[Any, ...], dict[str, Any]], dict[str, object]]:
-    """Finds arguments by name where the function hides its signature: by keyword, else at the place where the stand-in has it."""
+    """Finds arguments by name where the function hides its signature: by keyword, else at the place where the stand-in
+    has it.
+    """
     parameters = list(declared.parameters.values()) if declared is not None else []
     positions = {
         one.name: position

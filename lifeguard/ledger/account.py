@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-from lifeguard.keys import alike, identify, plain, show, show_fields
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from lifeguard.keys import Key, alike, identify, plain, show, show_fields
 from lifeguard.kinds import Kind, Resource, Rollback
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.invariants import subject_of
-from lifeguard.ledger.records import Finding, Generation, Key, Note
+from lifeguard.ledger.records import Finding, Generation, Note
 from lifeguard.ledger.states import State
 from lifeguard.places import Place, resolve
 from lifeguard.rules import RULES
 from lifeguard.verdict import Counts, Entry, Outstanding, Violation
 
-PAYERS_SHOWN = 4
+PAYERS_SHOWN: Final = 4
 """So many of the functions that may pay are named."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Payer:
+    """A function that may pay.
+
+    Attributes:
+        name: its name.
+        verb: how: "releases", "transfers" or "rolls_back".
+        part: of what needs several releases, which one it is; else "".
+        cascade: whether it takes the parts along.
+    """
+
+    name: str
+    verb: str
+    part: str = ""
+    cascade: bool = False
+
+
+payers: list[Callable[[Kind], Iterable[Payer]]] = []
+"""Asked which functions may pay what is owed of a kind."""
 
 
 def name_of(kind: Kind, key: Key) -> str:
@@ -100,7 +126,8 @@ def violation(finding: Finding, ended: str) -> Violation:
         children=tuple(_child(child) for child in finding.children),
         also=tuple(finding.also),
         hint=_hint(finding),
-        fix=_fix(finding),
+        fix=_fix(rule.code),
+        allow=_allow(finding),
         seq=finding.seq,
     )
 
@@ -117,26 +144,51 @@ def _child(child: Generation) -> str:
 
 
 def _owed(generation: Generation | None) -> str:
+    """What is owed, each way to pay it followed by the functions that go it."""
     if generation is None:
         return ""
-    kind = generation.kind
+    kind, what = generation.kind, name_of(generation.kind, generation.key)
+    paying = _payers_of(kind)
     if isinstance(kind, Rollback):
-        owed = f"roll back {name_of(kind, generation.key)}"
-    elif generation.state is State.DOUBT:
-        owed = f"find out whether {name_of(kind, generation.key)} exists, and release it"
-    elif generation.remaining:
-        owed = f"release {name_of(kind, generation.key)}: {' and '.join(generation.remaining)}"
-    elif generation.amounts is not None and is_open(generation):
-        owed = f"release {', '.join(map(str, generation.amounts))} of {name_of(kind, generation.key)}"
-    elif generation.count > 1 and is_open(generation):
-        owed = f"release {name_of(kind, generation.key)} {generation.count} times"
+        return f"roll back {what}{_named(paying)}"
+    due = "" if not is_open(generation) else _due(generation)
+    if generation.state is State.DOUBT:
+        release = f"find out whether {what} exists, and release it"
     else:
-        owed = f"release {name_of(kind, generation.key)}, or hand it over"
-    payers = list(kind._payers)
-    if not payers:
-        return f"{owed} (no contract names a function that does)"
-    more = f" and {len(payers) - PAYERS_SHOWN} more" if len(payers) > PAYERS_SHOWN else ""
-    return f"{owed} ({', '.join(payers[:PAYERS_SHOWN])}{more})"
+        release = f"release {what}{due}"
+    remaining = generation.remaining
+    releases = [one for one in paying if one.verb == "releases" and (not remaining or one.part in remaining)]
+    transfers = [one for one in paying if one.verb == "transfers"]
+    ways = [f"{release}{_named(releases)}"] if releases or not transfers else []
+    if transfers:
+        ways.append(f"hand {'it' if ways else what} over{_named(transfers)}")
+    parent = generation.parent
+    if parent is not None and is_open(parent):
+        taking = [one for one in _payers_of(parent.kind) if one.verb == "releases" and (kind.cascade or one.cascade)]
+        if kind.cascade or taking:
+            whole = f"release {name_of(parent.kind, parent.key)}, which takes it along{_named(taking)}"
+            ways = [whole] if kind.cascade and not releases and not transfers else [*ways, whole]
+    return ", or ".join(ways)
+
+
+def _payers_of(kind: Kind) -> list[Payer]:
+    return sorted({payer for ask in payers for payer in ask(kind)})
+
+
+def _due(generation: Generation) -> str:
+    if generation.remaining:
+        return f": {' and '.join(generation.remaining)}"
+    if generation.amounts is not None:
+        return f": {', '.join(map(str, generation.amounts))} of it"
+    return f" {generation.count} times" if generation.count > 1 else ""
+
+
+def _named(paying: Iterable[Payer]) -> str:
+    names = sorted({one.name for one in paying})
+    if not names:
+        return " (no contract names a function that does)"
+    more = f" and {len(names) - PAYERS_SHOWN} more" if len(names) > PAYERS_SHOWN else ""
+    return f" ({', '.join(names[:PAYERS_SHOWN])}{more})"
 
 
 _PAID_BY = (
@@ -165,9 +217,9 @@ def _done(generation: Generation | None, history: tuple[Entry, ...]) -> str:
 
 def _why_here(finding: Finding, ended: str) -> str:
     if finding.code in ("LG101", "LG102", "LG110", "LG201", "LG202", "LG205") or finding.call is None:
-        if ended == "normally":
-            return "the scope ended normally"
-        return ended if ended == "open" else f"the scope was left by {ended}"
+        return {"normally": "the scope ended normally", "open": "the scope is still open"}.get(
+            ended, f"the scope was left by {ended}"
+        )
     call = finding.call
     where = f" at {resolve(call.site)}" if call.site is not None else ""
     raised = f", which raised {call.error}" if call.error else ""
@@ -190,12 +242,15 @@ def _type(key: Key) -> str:
     return type(value).__name__
 
 
-def _fix(finding: Finding) -> str:
-    fix = RULES[finding.code].fix
+def _fix(code: str) -> str:
+    """How to mend it; how to allow it is told with its kind and key, not in general."""
+    sentences = re.split(r"(?<=\.) (?=[A-Z])", RULES[code].fix)
+    return " ".join(one for one in sentences if "scope.allow(" not in one)
+
+
+def _allow(finding: Finding) -> str:
     if finding.kind is None or finding.key is None or RULES[finding.code].severity == "warning":
-        return fix
+        return ""
     value = plain(finding.key)
-    literal = repr(value) if identify(value) == finding.key else None
-    variable = finding.kind.name.replace(" ", "_")
-    key = f", {literal}" if literal is not None else ""
-    return f"{fix}\nto allow it: scope.allow({variable}{key}, rule={finding.code!r}, why=…)"
+    key = f", {value!r}" if identify(value) == finding.key else ""
+    return f"scope.allow({re.sub(r'[^0-9a-zA-Z_]+', '_', finding.kind.name)}{key}, rule={finding.code!r}, why=…)"

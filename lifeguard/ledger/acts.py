@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lifeguard.kinds import OUTSIDE, Resource
+from lifeguard.keys import Key
+from lifeguard.kinds import OUTSIDE, Kind, Resource
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.desk import Desk
-from lifeguard.ledger.records import Act, Call, Generation, Key, Note, Ref, Steps, Verb
+from lifeguard.ledger.records import Act, Call, Generation, Note, Ref, Steps, Told, Verb
 from lifeguard.ledger.spans import Span
 from lifeguard.ledger.states import Effect, Event, State, effect_of
+from lifeguard.places import Site
+
+QuickTold = tuple[str, Site | None, str, object, tuple[int, ...]]
+"""Who told an event the short way: function, site, actor, thread, and the coroutine calls that it ran inside of."""
 
 _TINY = 1e-9
 """Amounts of floats that are closer to zero than this are zero."""
@@ -131,7 +136,10 @@ class Engine(Desk):
             self.note(held, call, "acquired", "while held")
             text = "acquired again while held"
             if held.receiver is not None and call.receiver is not None and held.receiver != call.receiver:
-                text += '; the two calls were made on different objects: if each of them numbers from 1, the issuer belongs into the key (key="self, …")'
+                text += (
+                    "; the two calls were made on different objects: "
+                    'if each of them numbers from 1, the issuer belongs into the key (key="self, …")'
+                )
             if not held.again_said:
                 held.again_said = True
                 self.blame(held, "LG106", text, call)
@@ -260,6 +268,50 @@ class Engine(Desk):
         """Whether the call that uses it also settled it: it was held when the use began."""
         return call.told_inside(target.told.get(Verb.RELEASE)) or call.told_inside(target.told.get(Verb.TRANSFER))
 
+    # -- the short way: the same for the plainest calls, see `lifeguard.quick` -------------------------------------------------
+
+    def quick_acquire(self, kind: Kind, key: Key | None, book: Book, told: QuickTold, receiver: object) -> bool:
+        """Open a generation, where nothing of its key is held."""
+        if key is None or book.closed or self.spans.wide or self.tables.held(kind, key):
+            return False
+        name, site, actor, thread, awaiting = told
+        self.seq += 1
+        self.recorded += 1
+        book.inside += 1
+        generation = Generation(kind, key, book, self.seq)
+        generation.receiver = receiver
+        self.tables.put(generation)
+        generation.first.append(Note(self.seq, "acquired", name, site, actor))
+        generation.told[Verb.ACQUIRE] = Told(self.seq, thread, awaiting)
+        book.tally(kind).acquired += 1
+        return True
+
+    def quick_release(self, target: Generation, book: Book, told: QuickTold) -> bool:
+        """Settle a generation that has nothing to it but that it is held."""
+        if target.state is not State.HELD or target.count != 1 or target.book is not book or book.closed:
+            return False
+        if self.spans.wide or target.spans or target.parts or target.owned or target.parent or target.owner:
+            return False
+        if target.amounts is not None or Verb.RELEASE in target.told:
+            return False
+        name, site, actor, thread, awaiting = told
+        self.seq += 1
+        target.note(Note(self.seq, "released", name, site, actor))
+        self.tables.settle(target, State.RELEASED)
+        target.told[Verb.RELEASE] = Told(self.seq, thread, awaiting)
+        book.tally(target.kind).released += 1
+        return True
+
+    def quick_use(self, target: Generation, book: Book, told: QuickTold) -> bool:
+        """Note the use of a generation that is held."""
+        if target.state is not State.HELD or target.book is not book or book.closed:
+            return False
+        name, site, actor, _, _ = told
+        self.seq += 1
+        target.note(Note(self.seq, "used", name, site, actor))
+        book.tally(target.kind).used += 1
+        return True
+
     # -- transfers --------------------------------------------------------------------------------------------------------------
 
     def _transfer(self, call: Call, act: Act, target: Generation | None, raised: bool) -> None:
@@ -368,10 +420,9 @@ class Engine(Desk):
         self.note(there, call, "acquired", "by a transfer from another key")
         self._dissolve(target, call)
         self._inherit(target, there)
-        if act.kind.again == "error" and there.amounts is None:
-            if not there.again_said:
-                there.again_said = True
-                self.blame(there, "LG106", "handed on to this key while it is held", call)
+        if act.kind.again == "error" and there.amounts is None and not there.again_said:
+            there.again_said = True
+            self.blame(there, "LG106", "handed on to this key while it is held", call)
 
     # -- failures and rollbacks -------------------------------------------------------------------------------------------------
 

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lifeguard.keys import forget, hold
+from lifeguard.keys import Key, forget, hold
 from lifeguard.kinds import Kind
-from lifeguard.ledger.records import Finding, Generation, Key
+from lifeguard.ledger.records import Finding, Generation
 from lifeguard.ledger.states import OPEN_STATES, State
 
 STRANGERS = 64
@@ -162,7 +162,8 @@ class Tables:
     def named(self, kind: Kind, key: Key, innermost: Book | None) -> Generation | None:
         """The generation that a release, transfer or use of this key means; None where the key is unseen.
 
-        The one held in the innermost scope, if there is one; otherwise, of all that are held and all that are remembered settled
+        The one held in the innermost scope, if there is one; otherwise, of all that are held and all that are
+        remembered settled
         in any open scope, the one acquired last.
         """
         held = self._held.get(kind, _EMPTY).get(key, _NONE)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from lifeguard.keys import Key
 from lifeguard.kinds import Kind, Resource, Rollback
 from lifeguard.ledger.book import Book, Tables, is_open
-from lifeguard.ledger.records import Act, Call, Finding, Generation, Key, Note, Ref, Subject, Told, Verb
+from lifeguard.ledger.records import Act, Call, Finding, Generation, Note, Ref, Subject, Told, Verb
 from lifeguard.ledger.spans import Spans
 from lifeguard.ledger.states import State
 
@@ -90,10 +91,12 @@ class Desk:
         return self.tables.named(kind, key, self.home(kind, chain))
 
     def note(self, generation: Generation, call: Call, verb: str, text: str = "") -> None:
+        """Write an event into a history."""
         if not generation.book.closed:
             generation.note(Note(self.seq, verb, call.function, call.site, call.actor, text))
 
     def tell(self, generation: Generation, call: Call, verb: Verb) -> None:
+        """Remember which event last told a verb, so that an outer call does not tell it again."""
         generation.told[verb] = Told(self.seq, call.thread, call.awaiting)
 
     def open(
@@ -145,6 +148,7 @@ class Desk:
             )
 
     def unmatched(self, call: Call, act: Act, verb: str) -> None:
+        """Count an event on a key that was never seen; LG105 or LG203 where the kind says so."""
         book = self.home(act.kind, call.chain)
         if book is None:
             return
@@ -153,9 +157,10 @@ class Desk:
         tally.strangers.append(act.key)
         if act.kind.unseen == "error":
             code = "LG203" if isinstance(act.kind, Rollback) else "LG105"
-            text = (
-                "rolled back though no failure of it was seen"
-                if code == "LG203"
-                else f"{verb} though no acquire of it was seen; it may have been acquired before the scope opened (scope.seed declares what was)"
-            )
+            text = "rolled back though no failure of it was seen"
+            if code == "LG105":
+                text = (
+                    f"{verb} though no acquire of it was seen; it may have been acquired before the scope opened "
+                    "(scope.seed declares what was)"
+                )
             self.complain(book, code, text, call=call, kind=act.kind, key=act.key)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from lifeguard.keys import identify, plain, show_fields
+from lifeguard.keys import Key, identify, plain, show_fields
 from lifeguard.kinds import Kind, Resource, Rollback
 from lifeguard.verdict import Subject
 
 if TYPE_CHECKING:
-    from lifeguard.ledger.records import Generation, Key
+    from lifeguard.ledger.records import Generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,8 @@ def holding(generation: Generation) -> Holding:
 def breaches(kinds: tuple[Kind, ...], answer: object) -> list[Breach]:
     """Read what an invariant returned.
 
-    None and True say that it holds, False that it does not; otherwise it is a Breach, a Holding, a (Holding, text) pair, a (kind, key) pair,
+    None and True say that it holds, False that it does not; otherwise it is a Breach, a Holding, a (Holding, text)
+    pair, a (kind, key) pair,
     or an iterable of these.
 
     Raises:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lifeguard.keys import Key
 from lifeguard.kinds import Kind, Rollback
 from lifeguard.ledger.acts import Engine
 from lifeguard.ledger.book import Book, is_open
-from lifeguard.ledger.records import Call, Generation, Key, Subject
+from lifeguard.ledger.records import Call, Generation, Subject
 from lifeguard.ledger.spans import Span
 from lifeguard.ledger.states import State
 
@@ -52,7 +53,8 @@ Excused = Callable[[str, Kind, Key, tuple[Subject, ...]], bool]
 def judge_scope(engine: Engine, book: Book, *, error: bool, ended: str, excused: Excused) -> None:
     """Find fault with everything that a closing scope still holds.
 
-    What belongs to something that is left, too, is told with that; but with something that may be left, it is judged by itself.
+    What belongs to something that is left, too, is told with that; but with something that may be left, it is judged by
+    itself.
     """
     engine.seq += 1
     owed = sorted((one for one in book.held if not one.seeded), key=lambda one: one.born)

@@ -1,7 +1,9 @@
 """The ledger: events in, obligations and findings out.
 
-It knows no function, no thread and no format: what it is told of a call is opaque to it. All events go through one lock, which is
-never held while the user's code runs. A finaliser or a signal handler that tells an event while its own thread is inside the lock is
+It knows no function, no thread and no format: what it is told of a call is opaque to it. All events go through one
+lock, which is
+never held while the user's code runs. A finaliser or a signal handler that tells an event while its own thread is
+inside the lock is
 put off until that thread is done: it can neither dead-lock nor see half a step.
 """
 
@@ -13,22 +15,28 @@ from collections.abc import Callable, Iterable
 from threading import Condition, RLock
 from typing import TypeVar
 
+from lifeguard.keys import Key
 from lifeguard.kinds import Kind
-from lifeguard.ledger.acts import Engine
+from lifeguard.ledger.acts import Engine, QuickTold
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.invariants import Breach
 from lifeguard.ledger.judging import Excused, judge_scope, judge_span
-from lifeguard.ledger.records import Act, Call, Finding, Generation, Key, Note, Outcome, Ref, Verb
+from lifeguard.ledger.records import Act, Call, Finding, Generation, Note, Outcome, Ref, Verb
 from lifeguard.ledger.spans import Span
 from lifeguard.ledger.states import State
 
 T = TypeVar("T")
 
 
+def _nothing() -> None:
+    """A step that does nothing: what was put off is done after it."""
+
+
 class Ledger:
     """What all open scopes hold together.
 
-    Every method may be called from any thread. Those that return findings return the ones that this very call brought about.
+    Every method may be called from any thread. Those that return findings return the ones that this very call brought
+    about.
     """
 
     def __init__(self) -> None:
@@ -70,7 +78,8 @@ class Ledger:
             failing: the rollbacks that will be owed should it fail.
 
         Returns:
-            for each of `named` the generation that it names now; None where that could not be looked up (a finaliser that ran in
+            for each of `named` the generation that it names now; None where that could not be looked up (a finaliser
+            that ran in
             the middle of another step), so that it has to be looked up at the end.
         """
 
@@ -103,7 +112,8 @@ class Ledger:
             outcome: how it ended.
             acts: what its contracts say.
             spans: the spans that began with it.
-            steps: the rollbacks of which this call, having returned, is a completed step for whatever call it ran inside of.
+            steps: the rollbacks of which this call, having returned, is a completed step for whatever call it ran
+                inside of.
 
         Returns:
             what was found wrong by it.
@@ -193,6 +203,69 @@ class Ledger:
             return engine.found
 
         return self._do(work) or []
+
+    # -- the short way (see `lifeguard.quick`) ------------------------------------------------------------------------------
+
+    @property
+    def seq(self) -> int:
+        """The number of the last event."""
+        return self._engine.seq
+
+    @property
+    def looks_wide(self) -> bool:
+        """Whether a running atomic or settling call speaks of other contexts' doings, too."""
+        return self._engine.spans.wide
+
+    def quick_target(self, kind: Kind, key: Key, book: Book) -> Generation | None:
+        """The one generation of a key, held in this very book."""
+        held = self._engine.tables.held(kind, key)
+        return held[0] if len(held) == 1 and held[0].book is book else None
+
+    def quick_acquire(self, kind: Kind, key: Key | None, book: Book, told: QuickTold, receiver: object) -> bool:
+        """An acquire that opens a generation; False where it is not as plain as that."""
+        me = get_ident()
+        if self._inside == me:
+            return False
+        with self._lock:
+            self._inside = me
+            try:
+                done = self._engine.quick_acquire(kind, key, book, told, receiver)
+            finally:
+                self._inside = None
+            if self._put_off:
+                self._do(_nothing)
+        return done
+
+    def quick_release(self, target: Generation, book: Book, told: QuickTold) -> bool:
+        """A release that settles a generation; False where it is not as plain as that."""
+        me = get_ident()
+        if self._inside == me:
+            return False
+        with self._lock:
+            self._inside = me
+            try:
+                done = self._engine.quick_release(target, book, told)
+            finally:
+                self._inside = None
+            if self._put_off:
+                self._do(_nothing)
+            self._paid.notify_all()
+        return done
+
+    def quick_use(self, target: Generation, book: Book, told: QuickTold) -> bool:
+        """A use of something that is held; False where it is not as plain as that."""
+        me = get_ident()
+        if self._inside == me:
+            return False
+        with self._lock:
+            self._inside = me
+            try:
+                done = self._engine.quick_use(target, book, told)
+            finally:
+                self._inside = None
+            if self._put_off:
+                self._do(_nothing)
+        return done
 
     # -- scopes -----------------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -45,16 +44,18 @@ class Outcome(Enum):
     RAISED = auto()
 
 
-@dataclass(frozen=True, slots=True)
 class Note:
-    """One line of a history."""
+    """One line of a history. Never changed once it is made."""
 
-    seq: int
-    verb: str
-    function: str
-    site: Site | None
-    actor: str
-    text: str = ""
+    __slots__ = ("actor", "function", "seq", "site", "text", "verb")
+
+    def __init__(self, seq: int, verb: str, function: str, site: Site | None, actor: str, text: str = "") -> None:
+        self.seq = seq
+        self.verb = verb
+        self.function = function
+        self.site = site
+        self.actor = actor
+        self.text = text
 
 
 class Told:

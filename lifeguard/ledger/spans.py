@@ -1,6 +1,7 @@
 """Calls that something must hold for when they end: atomic ones, settling ones, and those that take steps.
 
-A span is told of everything that is opened and taken away while it runs, so that nothing has to be searched for at its end.
+A span is told of everything that is opened and taken away while it runs, so that nothing has to be searched for at its
+end.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from lifeguard.keys import Key
 from lifeguard.kinds import Kind, Resource, Rollback
 from lifeguard.ledger.book import Book, Tables, is_open
-from lifeguard.ledger.records import Call, Generation, Key, Ref, Subject
+from lifeguard.ledger.records import Call, Generation, Ref, Subject
 from lifeguard.ledger.states import State
 
 Matches = Callable[[Key], bool]
@@ -125,6 +127,11 @@ class Spans:
     def __init__(self) -> None:
         self._wide: dict[Span, None] = {}  # those that speak of other contexts, too
 
+    @property
+    def wide(self) -> bool:
+        """Whether a running span speaks of other contexts, too."""
+        return bool(self._wide)
+
     def start(self, span: Span) -> None:
         """A span's call has begun."""
         if span.choice is not None and span.choice.reaches_out:
@@ -150,7 +157,9 @@ class Spans:
                 generation.spans = (*generation.spans, span)
 
     def taken(self, generation: Generation, call: Call) -> None:
-        """A call is about to settle, move or rename a generation: for every atomic span it was there before, remember how it was."""
+        """A call is about to settle, move or rename a generation: for every atomic span it was there before, remember
+        how it was.
+        """
         for span in self._watching(call):
             if span.rule != "atomic" or not span.running or generation in span.taken:
                 continue
