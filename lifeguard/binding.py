@@ -10,8 +10,9 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from types import FunctionType, ModuleType
-from typing import Any, Protocol, cast
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Protocol, TypeVar, cast
 
 from lifeguard import context
 from lifeguard.context import Blind
@@ -20,34 +21,33 @@ from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError, UsageError
 from lifeguard.keys import repr_safely
 from lifeguard.watching import Function, Woven
-from lifeguard.weaving import describe, reached, signature_of, weave, woven_of
+from lifeguard.weaving import _MARK, describe, inner_of, reached, signature_of, weave, woven_of
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _ABSENT: Any = object()
 _lock = threading.RLock()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class _Point:
-    """One method of a stand-in, and where it is bound."""
+    """One method of a stand-in: its name, its contracts, and the parameters that the stand-in gives it."""
 
-    def __init__(
-        self,
-        stand_in: str,
-        name: str,
-        contracts: tuple[Contract, ...],
-        declared: inspect.Signature | None,
-        *,
-        static: bool,
-    ) -> None:
-        self.stand_in = stand_in
-        self.name = name
-        self.contracts = contracts
-        self.declared = declared
-        self.static = static
+    stand_in: str
+    name: str
+    contracts: tuple[Contract, ...]
+    declared: inspect.Signature | None
 
     def wrap(self, function: Function, owner: str) -> Function:
-        """A wrapper around the real function."""
+        """A wrapper around the real function. One that it has already stays apart, so that each can be taken off."""
         name = f"{owner}.{self.name}" if owner else self.name
-        return weave(function, self.contracts, declared=self._seen_from(function), origin=self.stand_in, name=name)
+        own = getattr(function, "__dict__", {})
+        mark = own.pop(_MARK, None) if isinstance(own, dict) else None
+        try:
+            return weave(function, self.contracts, declared=self._seen_from(function), origin=self.stand_in, name=name)
+        finally:
+            if mark is not None:
+                own[_MARK] = mark
 
     def _seen_from(self, function: Function) -> inspect.Signature | None:
         """The real signature where it has the names that the contracts mention, else the stand-in's."""
@@ -76,10 +76,10 @@ class _Binding:
         self.target = target
         self.owner = owner
         self.on_instance = on_instance
-        self.own = _ABSENT  # what stood in the target's own namespace before
-        self.ours: Any = _ABSENT  # what we put there
-        self.wovens: list[Woven] = []
-        self.replaced_by: Any = None
+        self.put_in: list[
+            tuple[Any, Any]
+        ] = []  # what we put in, and what stood there before: the first one, then those of rebinding
+        self.wovens: weakref.WeakSet[Woven] = weakref.WeakSet()
 
     @property
     def what(self) -> str:
@@ -87,16 +87,26 @@ class _Binding:
         return f"{self.owner}.{self.point.name}" if self.owner else self.point.name
 
     def put(self) -> None:
-        """Put the wrapper in."""
-        self.own = vars(self.target).get(self.point.name, _ABSENT)
-        self._weave(self._found())
+        """Put a wrapper in, around what is found there.
 
-    def _found(self) -> Any:
+        Raises:
+            DeclarationError: it cannot be watched, or nothing can be put there.
+        """
+        name = self.point.name
+        static = inspect.getattr_static(self.target, name)
         if self.on_instance:
-            return getattr(self.target, self.point.name)
-        return inspect.getattr_static(self.target, self.point.name)
+            if not hasattr(self.target, "__dict__") or isinstance(static, property):
+                raise DeclarationError.at_caller(f"{self.what} cannot be watched on one object; apply it to the class")
+            static = getattr(self.target, name)
+        before = vars(self.target).get(name, _ABSENT)
+        ours = self._woven(_without_stale(static))
+        try:
+            setattr(self.target, name, ours)
+        except (AttributeError, TypeError) as error:
+            raise DeclarationError.at_caller(f"{self.what} cannot be watched: {error}") from error
+        self.put_in.append((vars(self.target).get(name, ours), before))
 
-    def _weave(self, found: Any) -> None:
+    def _woven(self, found: Any) -> Any:
         woven: Any
         if isinstance(found, classmethod | staticmethod):
             inner = self.point.wrap(found.__func__, self.owner)
@@ -104,46 +114,59 @@ class _Binding:
         elif isinstance(found, property):
             inner = self.point.wrap(cast(Function, found.fget), self.owner)
             woven = property(inner, found.fset, found.fdel, found.__doc__)
-        elif self.on_instance and inspect.ismethod(found):
+        elif inspect.ismethod(found):
             inner = self.point.wrap(found.__func__, self.owner)
-            woven = inner.__get__(self.target)  # type: ignore[attr-defined]
-        elif isinstance(found, FunctionType) or not _is_mock(found):
-            inner = self.point.wrap(found, self.owner)
-            woven = (
-                inner if isinstance(self.target, ModuleType) or isinstance(found, FunctionType) else staticmethod(inner)
-            )
+            woven = inner.__get__(found.__self__)
+        elif not callable(found):
+            raise DeclarationError.at_caller(f"{self.what} is {repr_safely(found, 60)}, which cannot be called")
+        elif _is_mock(found):
+            return _watch_callable(self.point, found, self.owner, self.wovens)
         else:
-            inner, woven = None, _watch_callable(self.point, found, self.owner, self.wovens)
-        if inner is not None:
-            made = woven_of(inner)
-            assert made is not None
-            self.wovens.append(made)
-        self.ours = woven
-        setattr(self.target, self.point.name, woven)
+            woven = inner = self.point.wrap(found, self.owner)
+            if isinstance(self.target, type) and not hasattr(type(found), "__get__"):
+                woven = staticmethod(inner)  # Python does not bind such a callable to the object
+        made = woven_of(inner)
+        assert made is not None
+        self.wovens.add(made)
+        return woven
 
     def in_place(self) -> bool:
         """Whether our wrapper is still reached through the target's attribute."""
         found = vars(self.target).get(self.point.name, _ABSENT)
-        if found is self.ours:
+        if any(found is ours for ours, _ in self.put_in):
             return True
-        inner = getattr(found, "__func__", getattr(found, "fget", found))
-        return any(woven in self.wovens for woven in reached(inner))
+        return any(woven in self.wovens for woven in reached(getattr(found, "__func__", inner_of(found))))
 
     def rebind(self) -> None:
-        """Wrap what a set-up put in our place."""
+        """Wrap what a set-up put in our place; what cannot be wrapped is left to LG402."""
         if not self.in_place():
-            with contextlib.suppress(AttributeError):
-                self._weave(self._found())
+            with contextlib.suppress(AttributeError, DeclarationError):
+                self.put()
 
     def take_out(self) -> None:
         """Put back what stood there; where something else was put in our place since, leave that alone."""
         for woven in self.wovens:
             woven.active = False
-        if vars(self.target).get(self.point.name, _ABSENT) is self.ours:
-            if self.own is _ABSENT:
-                delattr(self.target, self.point.name)
-            else:
-                setattr(self.target, self.point.name, self.own)
+        name = self.point.name
+        first = found = vars(self.target).get(name, _ABSENT)
+        for ours, before in reversed(self.put_in):
+            if found is ours:
+                found = _without_stale(before)
+        if found is _ABSENT and first is not _ABSENT:
+            delattr(self.target, name)
+        elif found is not first:
+            setattr(self.target, name, found)
+
+
+def _without_stale(found: Any) -> Any:
+    """What a wrapper stands around that was taken off already, and that a set-up had kept and put back."""
+    inner = inner_of(found)
+    woven = None if inspect.ismethod(found) else woven_of(inner)
+    if woven is None or woven.active or not woven.origin or woven.wrapper is None or woven.wrapper() is not inner:
+        return found
+    if isinstance(found, property):
+        return _without_stale(property(woven.function, found.fset, found.fdel, found.__doc__))
+    return _without_stale(type(found)(woven.function) if found is not inner else woven.function)
 
 
 def _is_mock(value: object) -> bool:
@@ -152,9 +175,7 @@ def _is_mock(value: object) -> bool:
 
 
 class _Proxy:
-    """A callable put on an object in place of a watched method (a mock, mostly): calls are watched, all else passes
-    through.
-    """
+    """A callable in place of a watched method (a mock, mostly): calls are watched, all else passes through."""
 
     __slots__ = ("__weakref__", "_lg_call", "_lg_value")
 
@@ -181,45 +202,38 @@ class _Proxy:
         return repr(object.__getattribute__(self, "_lg_value"))
 
     def __eq__(self, other: object) -> bool:
-        return bool(object.__getattribute__(self, "_lg_value") == unproxied(other))
+        value = object.__getattribute__(self, "_lg_value")
+        return bool(value == (object.__getattribute__(other, "_lg_value") if type(other) is _Proxy else other))
 
     def __hash__(self) -> int:
         return hash(object.__getattribute__(self, "_lg_value"))
 
 
-def unproxied(value: Any) -> Any:
-    """What a proxy stands for; any other value as it is."""
-    return object.__getattribute__(value, "_lg_value") if type(value) is _Proxy else value
-
-
-def _watch_callable(point: _Point, value: Any, owner: str, wovens: list[Woven], receiver: Any = _ABSENT) -> Any:
-    """A proxy around a callable that was put on an object; it is called without the receiver that the contracts may
-    mention.
-    """
+def _watch_callable(
+    point: _Point, value: Any, owner: str, wovens: weakref.WeakSet[Woven], receiver: Any = _ABSENT
+) -> Any:
+    """A proxy around a callable that was put on an object; it is called without the receiver that contracts may mention."""
     is_async = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(getattr(value, "_mock_wraps", None))
     weak = _weakly(receiver)
 
-    if is_async:
+    async def call_async(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        return await value(*args[1:], **kwargs)
 
-        async def call_async(*args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            return await value(*args[1:], **kwargs)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        return value(*args[1:], **kwargs)
 
-        watched = weave(
-            call_async, point.contracts, declared=point.declared, origin=point.stand_in, name=f"{owner}.{point.name}"
-        )
-    else:
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            return value(*args[1:], **kwargs)
-
-        watched = weave(
-            call, point.contracts, declared=point.declared, origin=point.stand_in, name=f"{owner}.{point.name}"
-        )
+    watched = weave(
+        call_async if is_async else call,
+        point.contracts,
+        declared=point.declared,
+        origin=point.stand_in,
+        name=f"{owner}.{point.name}",
+    )
     made = woven_of(watched)
     assert made is not None
-    wovens.append(made)
+    wovens.add(made)
 
     def without_receiver(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -244,26 +258,21 @@ class _InstanceHook:
         self._target = target
         self._points = points
         self._owner = owner
-        self._own: Any = _ABSENT
-        self._ours: Any = None
-        self.wovens: list[Woven] = []
+        self._own = self._ours = _ABSENT
+        self.wovens: weakref.WeakSet[Woven] = weakref.WeakSet()
 
     def put(self) -> None:
         """Put the hook in."""
         self._own = vars(self._target).get("__setattr__", _ABSENT)
-        before = self._target.__setattr__
+        before: Any = self._target.__setattr__
         points, owner, wovens = self._points, self._owner, self.wovens
 
         @functools.wraps(before)
         def __setattr__(self: Any, name: str, value: Any) -> None:
             point = points.get(name)
-            if (
-                point is not None
-                and callable(value)
-                and type(value) is not _Proxy
-                and not list(reached(getattr(value, "__func__", value)))
-            ):
-                value = _watch_callable(point, value, owner, wovens, self)
+            new = point is not None and callable(value) and type(value) is not _Proxy
+            if new and not list(reached(getattr(value, "__func__", value))):
+                value = _watch_callable(points[name], value, owner, wovens, self)
             before(self, name, value)
 
         self._ours = __setattr__
@@ -301,9 +310,7 @@ class BoundContracts(Protocol):
 
 
 class Applied(contextlib.ContextDecorator):
-    """The contracts of one stand-in, applied while a with-block runs or between `start` and `stop`. May be nested and
-    used again.
-    """
+    """The contracts of one stand-in, to be applied and taken off; may be nested and used again."""
 
     def __init__(self, bound: _Bound, objects: tuple[object, ...]) -> None:
         self._bound = bound
@@ -331,6 +338,19 @@ class Applied(contextlib.ContextDecorator):
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
+
+    def __call__(self, func: F) -> F:
+        """Apply the contracts while a function runs; a coroutine function until it was awaited to its end."""
+        if not inspect.iscoroutinefunction(func):
+            return super().__call__(func)
+
+        @functools.wraps(func)
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            with self:
+                return await func(*args, **kwargs)
+
+        return cast(F, run)
 
 
 class _Bound:
@@ -408,6 +428,13 @@ class _Bound:
         for bindings in list(self._bindings.values()):
             yield from bindings
 
+    def wovens(self) -> Iterator[Woven]:
+        """Everything that is watched now."""
+        for binding in self.bindings():
+            yield from binding.wovens
+        if self._hook is not None:
+            yield from self._hook.wovens
+
     def rebind(self) -> None:
         """Wrap again whatever a set-up put in the place of a wrapper."""
         for binding in self.bindings():
@@ -423,17 +450,14 @@ def contracts_for(
     """Bind the contracts of a stand-in class to code that one does not own.
 
     The stand-in's methods, inherited ones included, carry contracts and need only the parameters that these mention;
-    their bodies are never run. The decorated class
-    gains `applied(*objects)` (a context manager, a decorator, `.start()` and `.stop()`; with objects, only those
-    instances are watched),
-    `start()`, `stop()` and `rebind()`, which wraps again what a set-up put in a wrapper's place; opening a scope does
-    that, too.
+    their bodies are never run. The decorated class gains `applied(*objects)` (a context manager, a decorator, `.start()`
+    and `.stop()`; with objects, only those instances are watched), `start()`, `stop()` and `rebind()`, which wraps again
+    what a set-up put in a wrapper's place; opening a scope does that, too.
 
     Args:
         target: "module:Class", a class, or, for functions of a module, "module" or the module; a method of the stand-in
             is then a static method.
-        instances: watch, too, what is put on instances under a contracted name, as `mock.patch.object(instance,
-            "spawn", …)` does.
+        instances: watch, too, what is put on instances under a contracted name, as `mock.patch.object(one, "spawn")` does.
 
     Returns:
         the class decorator; it gives back the class.
@@ -454,9 +478,7 @@ def contracts_for(
         bound = _Bound(stand_in, found, points, instances=instances)
         for name in ("applied", "start", "stop", "rebind"):
             if name in points:
-                raise DeclarationError.at_caller(
-                    f"{stand_in.__qualname__}.{name}: the stand-in itself needs this name; use applied(instance)-free names"
-                )
+                raise DeclarationError.at_caller(f"{stand_in.__qualname__}.{name}: contracts_for itself uses this name")
         adding = cast(Any, stand_in)
         adding.__lifeguard_bound__ = bound
         adding.applied = staticmethod(lambda *objects: Applied(bound, objects))
@@ -499,25 +521,12 @@ def _points(stand_in: type, target: type | ModuleType) -> dict[str, _Point]:
     for base in reversed(stand_in.__mro__[:-1]):
         members.update(vars(base))
     for name, value in members.items():
-        function = (
-            value.__func__
-            if isinstance(value, classmethod | staticmethod)
-            else value.fget
-            if isinstance(value, property)
-            else value
-        )
-        woven = woven_of(function)
+        woven = woven_of(inner_of(value))
         if woven is None:
             continue
         woven.active = False
         woven.state["stands for"] = f"{target.__qualname__}.{name}" if isinstance(target, type) else name
-        point = _Point(
-            stand_in.__qualname__,
-            name,
-            woven.contracts,
-            signature_of(woven.function),
-            static=isinstance(value, staticmethod),
-        )
+        point = _Point(stand_in.__qualname__, name, woven.contracts, signature_of(woven.function))
         try:
             real = inspect.getattr_static(target, name)
         except AttributeError:
@@ -525,21 +534,14 @@ def _points(stand_in: type, target: type | ModuleType) -> dict[str, _Point]:
             raise DeclarationError.at_caller(
                 f"{stand_in.__qualname__}.{name}: {where} has no {name!r}{_nearest(name, target)}"
             ) from None
-        inner = (
-            real.__func__
-            if isinstance(real, classmethod | staticmethod)
-            else real.fget
-            if isinstance(real, property)
-            else real
-        )
+        inner = inner_of(real)
         if not callable(inner):
             raise DeclarationError.at_caller(f"{stand_in.__qualname__}.{name}: {repr_safely(real)} is not a method")
         point._seen_from(inner)
         points[name] = point
     if not points and switch() != "off":
-        raise DeclarationError.at_caller(
-            f"{stand_in.__qualname__} carries no contract: decorate its methods with acquires, releases, …"
-        )
+        what = f"{stand_in.__qualname__} carries no contract"
+        raise DeclarationError.at_caller(f"{what}: decorate its methods with acquires, releases, …")
     return points
 
 
@@ -556,12 +558,13 @@ def _rebind_all() -> None:
             bound.rebind()
 
 
-def _blind(since: int) -> Iterator[Blind]:
+def _blind(since: int, scope: object) -> Iterator[Blind]:
     for bound in list(_applied):
         for binding in bound.bindings():
             if not binding.in_place():
-                found = vars(binding.target).get(binding.point.name)
-                text = f"{binding.what} was replaced by {repr_safely(found, 60)} while its contract was applied: calls of that are not seen"
+                found = vars(binding.target).get(binding.point.name, _ABSENT)
+                how = "removed" if found is _ABSENT else f"replaced by {repr_safely(found, 60)}"
+                text = f"{binding.what} was {how} while its contract was applied: calls of that are not seen"
                 yield "error", text, (bound, binding.what)
         if isinstance(bound.target, type):
             yield from _hidden(bound, since)
@@ -569,30 +572,26 @@ def _blind(since: int) -> Iterator[Blind]:
 
 def _hidden(bound: _Bound, since: int) -> Iterator[Blind]:
     """Contracted methods that an attribute of an object hides, as far as the object was seen in a call of another one."""
-    wovens = [
-        woven
-        for binding in bound.bindings()
-        if not binding.on_instance
-        for woven in binding.wovens
-        if woven.last >= since
-    ]
-    objects = {
-        id(one): one for woven in wovens for one in [ref() for ref in list(woven.receivers.values())] if one is not None
-    }
+    objects: dict[int, object] = {}
+    for binding in bound.bindings():
+        for woven in binding.wovens:
+            if woven.last >= since and not binding.on_instance:
+                found = [ref() for ref in list(woven.receivers.values())]
+                objects |= {id(one): one for one in found if one is not None and not isinstance(one, type)}
     for one in objects.values():
         own = getattr(one, "__dict__", {})
         for name in bound.points:
-            found = own.get(name)
-            if found is not None and type(found) is not _Proxy and not list(reached(getattr(found, "__func__", found))):
-                text = f"{bound.owner}.{name} is hidden by an attribute of {repr_safely(one, 60)} while its contract was applied: calls of that are not seen"
+            put = own.get(name)
+            if put is not None and type(put) is not _Proxy and not list(reached(getattr(put, "__func__", put))):
+                hidden = f"{bound.owner}.{name} is hidden by an attribute of {repr_safely(one, 60)}"
+                text = f"{hidden} while its contract was applied: calls of that are not seen"
                 yield "error", text, (bound, name, "hidden")
 
 
 def _unused(since: int, scope: object) -> Iterator[str]:
     for bound in list(_applied):
-        for binding in bound.bindings():
-            if all(woven.last < since for woven in binding.wovens):
-                yield binding.what
+        called = {woven.name for woven in bound.wovens() if woven.last >= since}
+        yield from sorted({binding.what for binding in bound.bindings()} - called)
 
 
 context.opening.append(_rebind_all)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import CodeType
 from typing import Any
 
 from lifeguard import context
 from lifeguard.context import Blind
 from lifeguard.watching import Woven
-from lifeguard.weaving import DROPPED, REGISTRY, inner_of, reached
+from lifeguard.weaving import DROPPED, REGISTRY, inner_of, kinds_of, reached
 
 _LOCAL = "<locals>"
 _TRIES = 2
@@ -29,13 +29,18 @@ def _method_path(function: object) -> tuple[str, list[str], str] | None:
     return str(getattr(function, "__module__", "")), path, name
 
 
+def _subclasses(cls: type) -> list[type]:
+    return type.__subclasses__(cls)
+
+
 def _all_classes() -> Iterator[type]:
+    """Every class there is. They are told apart by identity: a metaclass may have an `__eq__` of its own."""
     todo: list[type] = [object]
-    seen: set[type] = set()
+    seen: set[int] = set()
     while todo:
         for cls in type.__subclasses__(todo.pop()):
-            if cls not in seen:
-                seen.add(cls)
+            if id(cls) not in seen:
+                seen.add(id(cls))
                 todo.append(cls)
                 yield cls
 
@@ -85,21 +90,25 @@ def _may_reach(function: Any, name: str) -> bool:
 
 def _hiding(owner: type, name: str) -> Iterator[tuple[type, Any]]:
     """The overrides, in subclasses, that carry no contract and cannot reach the method."""
-    todo = type.__subclasses__(owner)
+    todo = _subclasses(owner)
     while todo:
         cls = todo.pop()
         own = inner_of(vars(cls).get(name))
         if own is None:
-            todo += type.__subclasses__(cls)
+            todo += _subclasses(cls)
         elif callable(own) and next(reached(own), None) is None and not _may_reach(own, name):
             yield cls, own
 
 
-def _overrides(since: int) -> Iterator[Blind]:
+def _overrides(since: int, scope: Any) -> Iterator[Blind]:
+    """Overrides that hide a contract of a kind that the scope saw."""
+    seen = scope.book.tallies.keys()
+    if not seen:
+        return
     _learn_owners()
     for woven, ref in list(_owners.items()):
         owner = ref()
-        if owner is None or not woven.active:
+        if owner is None or not woven.active or not seen & kinds_of(woven):
             continue
         where = _method_path(woven.function)
         assert where is not None
@@ -117,24 +126,17 @@ def _overrides(since: int) -> Iterator[Blind]:
 
 
 def _in_use(cls: type, since: int) -> bool:
-    """Whether a watched call of this scope was made on an instance of the class."""
-    receivers = (ref() for woven in list(REGISTRY) if woven.last >= since for ref in list(woven.receivers.values()))
-    return any(isinstance(one, cls) or one is cls for one in receivers)
+    """Whether a watched call of this scope was made on the class or an instance of it."""
+    called = (one for woven in list(REGISTRY) if woven.last >= since for one in list(woven.classes.values()))
+    classes = (ref() for ref, when in called if when >= since)
+    return any(one is not None and any(base is cls for base in one.__mro__) for one in classes)
 
 
-def _dropped(since: int) -> Iterator[Blind]:
+def _dropped(since: int, scope: Any) -> Iterator[Blind]:
     for alive, name in list(DROPPED):
         function = alive()
-        where = _method_path(function) if function is not None else None
-        if where is None:
-            continue
-        classes = (
-            [_class_at(where[0], where[1])]
-            if _LOCAL not in where[1]
-            else [cls for cls in _all_classes() if (cls.__module__, cls.__qualname__) == (where[0], ".".join(where[1]))]
-        )
-        for cls in classes:
-            if cls is not None and _runs_without_us(inner_of(vars(cls).get(where[2])), function):
+        for namespace, attribute in _namespaces(function) if function is not None else ():
+            if _runs_without_us(inner_of(namespace.get(attribute)), function):
                 text = (
                     f"the wrapper of {name} was dropped by a decorator above it, which took the function from under it "
                     "(icontract and deal do so when they stand above and below): put lifeguard's decorators directly on the function"
@@ -142,9 +144,29 @@ def _dropped(since: int) -> Iterator[Blind]:
                 yield "error", text, (name, "dropped")
 
 
+def _namespaces(function: Any) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Where a function may stand, with its name there: its class, or its module."""
+    where = _method_path(function)
+    if where is None:
+        module = sys.modules.get(str(getattr(function, "__module__", "")))
+        if module is not None:
+            yield vars(module), str(getattr(function, "__qualname__", ""))
+    elif _LOCAL not in where[1]:
+        cls = _class_at(where[0], where[1])
+        if cls is not None:
+            yield vars(cls), where[2]
+    else:
+        for cls in _all_classes():
+            if (cls.__module__, cls.__qualname__) == (where[0], ".".join(where[1])):
+                yield vars(cls), where[2]
+
+
 def _runs_without_us(outer: Any, function: Any) -> bool:
-    """Whether a chain of wrappers leads to a function of which we had made one, and passes none of ours."""
-    if next(reached(outer), None) is not None:
+    """Whether a chain of others' wrappers leads to a function of which we had made one, and passes none of ours.
+
+    A plain function that stands there itself was decorated for someone else's use.
+    """
+    if next(reached(outer), None) is not None or (outer is function and not hasattr(function, "__wrapped__")):
         return False
     seen: set[int] = set()
     while outer is not None and id(outer) not in seen:
@@ -160,7 +182,7 @@ def _unused(since: int, scope: Any) -> Iterator[str]:
     living = [
         woven for woven in list(REGISTRY) if woven.active and not woven.origin and not woven.state.get("taken over")
     ]
-    called = {contract for woven in living if woven.last >= since for contract in woven.contracts}
+    called = {contract for woven in list(REGISTRY) if woven.last >= since for contract in woven.contracts}
     for woven in sorted(living, key=lambda one: one.name):
         kinds = {kind for contract in woven.contracts for kind in contract.kinds}
         if woven.last < since and kinds & scope.book.tallies.keys() and not called.issuperset(woven.contracts):

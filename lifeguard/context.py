@@ -1,8 +1,7 @@
 """What is current: the scopes that are open, the chain of a context, who runs.
 
 This is the one place with state of the whole process, since "which scopes are open" is a fact about the process. It is
-emptied by closing
-scopes, and in a forked child.
+emptied by closing scopes, and in a forked child.
 """
 
 from __future__ import annotations
@@ -37,14 +36,20 @@ PROCESS: list[Scope] = []
 class Node:
     """One scope that is current in a context, and what was current before it."""
 
-    __slots__ = ("outer", "scope")
+    __slots__ = ("left", "outer", "scope")
 
     def __init__(self, scope: Scope, outer: Node | None) -> None:
         self.scope = scope
         self.outer = outer
+        self.left = False  # left where the variable could not be reset: in another context, or out of order
+
+    @property
+    def gone(self) -> bool:
+        """Whether it counts no more, though a context still points at it."""
+        return self.left or self.scope.book.closed
 
 
-CURRENT: ContextVar[Node] = ContextVar("lifeguard.scope")
+CURRENT: ContextVar[Node | None] = ContextVar("lifeguard.scope")
 SPANS: ContextVar[tuple[Span, ...]] = ContextVar("lifeguard.spans")
 AWAITING: ContextVar[tuple[int, ...]] = ContextVar("lifeguard.awaiting")
 
@@ -60,24 +65,41 @@ class Event:
 
 
 class Observer(Protocol):
-    """Looks on while a scope is open. A scope that has one takes the full path, which builds event objects."""
+    """Looks on while a scope is open. A scope that has one takes the full path, which builds event objects.
+
+    Only a ViolationError that `event` raises goes to the caller; anything else that an observer raises is reported (LG401).
+    """
 
     def began(self, call: Call) -> None:
         """A watched call begins."""
 
     def event(self, event: Event) -> None:
-        """A watched call has ended; what this raises goes to the caller."""
+        """A watched call has ended."""
 
     def closed(self, verdict: Verdict) -> None:
         """The scope has been judged."""
 
 
-def current() -> Scope | None:
-    """The innermost open scope of this context; None where there is none."""
-    node = CURRENT.get(None)
-    while node is not None and node.scope.book.closed:
+def outwards(node: Node | None) -> Iterator[Node]:
+    """A node and what was current before it, the innermost first."""
+    while node is not None:
+        yield node
         node = node.outer
-    return node.scope if node is not None else None
+
+
+def living(node: Node | None) -> Node | None:
+    """The first node, from this one outwards, that still counts. Those that do not are cut out of the chain behind it."""
+    first = _skip_gone(node)
+    for one in outwards(first):
+        one.outer = _skip_gone(one.outer)
+        one.scope.outer = _skip_gone(one.scope.outer)
+    return first
+
+
+def _skip_gone(node: Node | None) -> Node | None:
+    while node is not None and node.gone:
+        node = node.outer if node.outer is not None else node.scope.outer
+    return node
 
 
 def scopes_of(node: Node | None) -> Iterator[Scope]:
@@ -91,13 +113,13 @@ def scopes_of(node: Node | None) -> Iterator[Scope]:
         if node is None:
             continue
         todo.append(node.outer)
-        if node.scope not in seen:
+        if not node.left and node.scope not in seen:
             seen.append(node.scope)
             if not node.scope.book.closed:
                 yield node.scope
             if node.scope.outer is not node.outer:
                 todo.append(node.scope.outer)  # made current elsewhere: what it was opened in encloses it all the same
-    for scope in reversed(PROCESS):
+    for scope in reversed(tuple(PROCESS)):
         if scope not in seen and not scope.book.closed:
             yield scope
 
@@ -131,21 +153,36 @@ def _thread_name(ident: int) -> str:
     return name
 
 
-def _task_name() -> str | None:
+def running_loop() -> str | None:
+    """Which event loop runs in this thread: "asyncio", "trio" or None."""
     asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
+    if asyncio is not None and asyncio._get_running_loop() is not None:
+        return "asyncio"
+    trio = sys.modules.get("trio")
+    if trio is None:
         return None
     try:
-        task = asyncio.current_task()
-    except RuntimeError:  # no loop runs in this thread
+        trio.lowlevel.current_trio_token()
+    except RuntimeError:
         return None
-    return f"task {task.get_name()}" if task is not None else None
+    return "trio"
+
+
+def _task_name() -> str | None:
+    loop = running_loop()
+    if loop is None:
+        return None
+    if loop == "asyncio":
+        task = sys.modules["asyncio"].current_task()
+        return f"task {task.get_name()}" if task is not None else None
+    lowlevel = sys.modules["trio"].lowlevel
+    return f"task {lowlevel.current_task().name}" if lowlevel.in_trio_task() else None
 
 
 Blind = tuple[str, str, object]
 """A contract that could not see its calls: severity, text, and what it is about."""
 
-blind_spots: list[Callable[[int], Iterable[Blind]]] = []
+blind_spots: list[Callable[[int, Scope], Iterable[Blind]]] = []
 """Asked when a scope closes: which contracts could not see their calls since this number of the sequence (LG402)."""
 
 opening: list[Callable[[], object]] = []
@@ -157,8 +194,10 @@ unused_contracts: list[Callable[[int, Scope], Iterable[str]]] = []
 
 def _after_fork() -> None:
     for scope in OPEN:
-        scope.book.closed = True
         scope.inert = True
+        scope.book.closed = True
+        scope.book.held.clear()
+        scope.book.settled.clear()
     OPEN.clear()
     PROCESS.clear()
     LEDGER.after_fork()

@@ -346,7 +346,7 @@ def atomic(*kinds: Any, key: object = None, about: object = None, restores: bool
     if (
         len(kinds) == 1
         and not isinstance(kinds[0], Resource | Rollback)
-        and (callable(kinds[0]) or isinstance(kinds[0], classmethod))
+        and (callable(kinds[0]) or isinstance(kinds[0], classmethod | property))
     ):
         return _apply(kinds[0], _spanning("atomic", (), None, None, restores=False))
     checked = expect_kinds(kinds, "atomic(…)")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import warnings
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from lifeguard.context import Event
 from lifeguard.errors import DeclarationError, LifeguardWarning, ViolationError
-from lifeguard.keys import repr_safely
+from lifeguard.keys import problem_text, repr_safely
 from lifeguard.ledger.records import Call, Finding
+from lifeguard.places import Place, user_place
 from lifeguard.text import render, render_violation
 from lifeguard.verdict import Verdict, Violation
 
@@ -37,8 +39,7 @@ def switch() -> str | None:
 
 
 def read_policy(value: Policy) -> Policy:
-    """What a scope does with what it found: its own setting, which LIFEGUARD=warn and LIFEGUARD=raise change between
-    raising and warning.
+    """What a scope does with what it found: its own setting, but for what LIFEGUARD=warn and LIFEGUARD=raise change.
 
     Raises:
         DeclarationError: a value of the wrong sort.
@@ -55,14 +56,43 @@ def read_policy(value: Policy) -> Policy:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is kept of a ViolationError that was raised: not the error itself, whose frames hold the user's objects."""
+
+    error: weakref.ref[ViolationError]
+    text: str
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, error: ViolationError) -> Told:
+        """What to keep of an error."""
+        return cls(weakref.ref(error), str(error), error.verdict)
+
+    def is_among(self, errors: list[BaseException]) -> bool:
+        """Whether the error is one of these."""
+        error = self.error()
+        return error is not None and any(error is one for one in errors)
+
+
+def tell_safely(callback: Callable[[Any], object], what: object, name: str) -> str | None:
+    """Call one of the user's callbacks; what it raised, as a text."""
+    try:
+        callback(what)
+    except Exception as error:
+        return f"{name} failed: {problem_text(error)}"
+    return None
+
+
 def enforce(
     verdict: Verdict,
     error: BaseException | None,
     policy: Policy,
     *,
-    swallowed: tuple[ViolationError, ...] = (),
-    said: tuple[ViolationError, ...] = (),
-    tell_outer: Callable[[ViolationError], object] | None = None,
+    swallowed: tuple[Told, ...] = (),
+    said: tuple[Told, ...] = (),
+    tell_outer: Callable[[Told], object] | None = None,
+    troubles: tuple[str, ...] = (),
 ) -> None:
     """Do what the policy says.
 
@@ -72,58 +102,82 @@ def enforce(
         policy: what to do.
         swallowed: what inner scopes raised: what of it is not on its way with `error` is raised again.
         said: what was raised at the call already (`fail_fast`).
-        tell_outer: told of what is raised here, so that an enclosing scope can see that it was swallowed.
+        tell_outer: told of what is raised here or passes by, so that an enclosing scope can see that it was swallowed.
+        troubles: which of the user's callbacks failed; warned.
 
     Raises:
         ViolationError: with the policy "raise", if something was found or swallowed.
     """
     __tracebackhide__ = True
-    if callable(policy):
-        policy(verdict)
-        return
-    if policy == "record":
-        return
-    if policy == "log":
-        _log(verdict)
-        return
-    with _never_replacing(error):
-        for warning in verdict.warnings:
-            _warn(warning)
-    if policy == "warn":
-        with _never_replacing(error):
-            for violation in verdict.violations:
-                _warn(violation)
-        return
     on_its_way = _chain(error)
-    lost = tuple(one for one in swallowed if not any(one is other for other in on_its_way))
-    if not verdict.violations and not lost:
+    lost = tuple(one for one in swallowed if not one.is_among(on_its_way))
+    for one in swallowed:
+        if tell_outer is not None and (one not in lost or callable(policy) or policy == "record"):
+            tell_outer(one)
+    refused = [trouble for text in troubles if (trouble := _warn(text, None)) is not None]
+    if callable(policy) or policy in ("record", "log"):
+        _pass_on(refused, error)
+        if policy == "log":
+            for judged in (verdict, *(one.verdict for one in lost)):
+                _log(judged)
+        elif callable(policy) and (verdict.violations or verdict.warnings):
+            _call(policy, verdict, error)
         return
-    if said and any(one is error for one in said) and len(verdict.violations) <= len(said) and not lost:
-        return  # it was raised at the call, and is on its way
-    text = render(verdict) if verdict.violations or not lost else f"scope {verdict.scope!r} balanced, but:"
-    for one in lost:
-        text += f"\n\nraised by an inner scope, and swallowed:\n{one}"
-    merged = verdict
-    if lost:
-        from dataclasses import replace
+    refused += _warn_all(verdict.warnings)
+    if policy == "warn":
+        refused += _warn_all((*verdict.violations, *(found for one in lost for found in one.verdict.violations)))
+        _pass_on(refused, error)
+        return
+    if not verdict.violations and not lost:
+        _pass_on(refused, error)
+        return
+    on_the_way = [one for one in said if one.is_among(on_its_way[:1])]
+    if on_the_way and len(verdict.violations) <= len(said) and not lost:
+        _pass_on(refused, error)
+        if tell_outer is not None:
+            tell_outer(on_the_way[0])
+        return  # it was raised at the call
+    _raise(verdict, error, lost, refused, tell_outer)
 
-        merged = replace(
-            verdict, violations=verdict.violations + tuple(found for one in lost for found in one.violations)
-        )
-    violation_error = ViolationError(text, merged)
+
+def _raise(
+    verdict: Verdict,
+    error: BaseException | None,
+    lost: tuple[Told, ...],
+    refused: list[Warning],
+    tell_outer: Callable[[Told], object] | None,
+) -> None:
+    __tracebackhide__ = True
+    text = render(verdict) if verdict.violations else f"scope {verdict.scope!r} balanced, but:"
+    for one in lost:
+        text += f"\n\nraised by an inner scope, and swallowed:\n{one.text}"
+    again = tuple(found for one in lost for found in one.verdict.violations)
+    merged = replace(verdict, violations=verdict.violations + again) if lost else verdict
     if error is not None and not isinstance(error, Exception):
         error.add_note(text)
-        with _never_replacing(error):
-            for violation in merged.violations:
-                _warn(violation)
+        _warn_all(merged.violations)
         return
+    violation_error = ViolationError(text, merged)
     if tell_outer is not None:
-        tell_outer(violation_error)
-    raise violation_error from (error if error is not None else lost[0] if lost else None)
+        tell_outer(Told.of(violation_error))
+    _pass_on(refused, violation_error)
+    raise violation_error from error
+
+
+def _call(policy: Callable[[Verdict], object], verdict: Verdict, error: BaseException | None) -> None:
+    try:
+        policy(verdict)
+    except Exception as failure:
+        if error is None:
+            raise
+        if not isinstance(error, Exception):
+            error.add_note(f"on_violation raised {problem_text(failure)}")
+            return
+        raise failure from (failure.__cause__ or error)
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """An exception with its causes, contexts, and the members of groups."""
+    """An exception with its causes, contexts, and the members of groups; the exception itself first."""
     found: list[BaseException] = []
     todo = [error]
     while todo:
@@ -137,25 +191,34 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     return found
 
 
-@contextlib.contextmanager
-def _never_replacing(error: BaseException | None):  # type: ignore[no-untyped-def]
-    """While an exception is on its way, a warning that was turned into an error becomes a note of it."""
-    if error is None:
-        yield
+def _pass_on(refused: list[Warning], error: BaseException | None) -> None:
+    """Warnings that a filter turned into errors become notes of the exception on its way; without one, the first is raised."""
+    __tracebackhide__ = True
+    first, rest = (refused[0], refused[1:]) if refused and error is None else (error, refused)
+    if first is None:
         return
+    for warning in rest:
+        first.add_note(str(warning))
+    if first is not error:
+        raise first
+
+
+def _warn_all(violations: Iterable[Violation]) -> list[Warning]:
+    """Warn of each, at the line to point at; returns the warnings that a filter turned into errors."""
+    told = [_warn(str(one), one.acquired or one.place) for one in violations]
+    return [warning for warning in told if warning is not None]
+
+
+def _warn(text: str, place: Place | None) -> Warning | None:
+    place = place if place is not None and place.line else user_place()
     try:
-        yield
+        if place is None:
+            warnings.warn(text, LifeguardWarning, stacklevel=2)
+        else:
+            warnings.warn_explicit(text, LifeguardWarning, place.file, place.line)
     except Warning as warning:
-        error.add_note(str(warning))
-
-
-def _warn(violation: Violation) -> None:
-    place = violation.acquired or violation.place
-    text = str(violation)
-    if place is None or not place.line:
-        warnings.warn(text, LifeguardWarning, stacklevel=6)
-    else:
-        warnings.warn_explicit(text, LifeguardWarning, place.file, place.line)
+        return warning
+    return None
 
 
 def _log(verdict: Verdict) -> None:
@@ -186,7 +249,7 @@ class FailFast:
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self.said: tuple[ViolationError, ...] = ()
+        self.said: tuple[Told, ...] = ()
 
     def began(self, call: Call) -> None:
         """Nothing to do."""
@@ -205,5 +268,5 @@ class FailFast:
         verdict = self._scope.interim(found)
         if verdict.violations:
             error = ViolationError(render(verdict), verdict)
-            self.said = (*self.said, error)
+            self.said = (*self.said, Told.of(error))
             raise error

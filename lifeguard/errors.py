@@ -36,6 +36,22 @@ class UsageError(RuntimeError):
         return cls(_placed(message))
 
 
+def misused(problem: str, error: BaseException | None) -> None:
+    """A scope was used wrongly while an exception may be on its way: one that must not be replaced gets a note.
+
+    Args:
+        problem: what was wrong.
+        error: the exception that is on its way, or None.
+
+    Raises:
+        UsageError: in all other cases.
+    """
+    usage = UsageError.at_caller(problem)
+    if error is None or isinstance(error, Exception):
+        raise usage from error
+    error.add_note(str(usage))
+
+
 class LifeguardWarning(UserWarning):
     """Something was found that does not raise: `on_violation="warn"`, an allowance that matched nothing, …"""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Awaitable
-from typing import Any, cast
+from time import monotonic
 
-from lifeguard.context import LEDGER
+from lifeguard.context import LEDGER, running_loop
 from lifeguard.kinds import Grace
 from lifeguard.ledger.book import Book
+from lifeguard.ledger.records import Generation
 
 _SHORTEST = 0.001
 _LONGEST = 0.1
@@ -20,42 +20,55 @@ def _pause(attempt: int) -> float:
     return float(min(_SHORTEST * 2**attempt, _LONGEST))
 
 
-def _loop_runs() -> bool:
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None
+def _owed(book: Book) -> list[Generation]:
+    return [one for one in list(book.held) if not one.seeded]
 
 
-def wait(grace: Grace, book: Book) -> None:
-    """Look again until nothing is outstanding or the attempts are used up. In a running event loop it never waits: it
-    looks once.
+def _wait_for_payment(book: Book, seconds: float) -> None:
+    """Wait until something that the book held is settled, at most so long, whatever else happens in the ledger."""
+    before, end = _owed(book), monotonic() + seconds
+    while (left := end - monotonic()) > 0 and _owed(book) == before:
+        LEDGER.wait_for_payment(book, left)
+
+
+def wait(grace: Grace, book: Book) -> Exception | None:
+    """Look again until nothing is outstanding or the attempts are used up. In a running event loop it only looks.
+
+    Returns:
+        what the caller's step raised, which ends the waiting; None if it raised nothing.
     """
     for attempt in range(grace.attempts):
-        if not LEDGER.outstanding(book):
-            return
+        if not _owed(book):
+            break
         if grace.step is not None:
-            answer = grace.step()
+            try:
+                answer = grace.step()
+            except Exception as error:
+                return error
             if inspect.iscoroutine(answer):
                 answer.close()  # a plain with-block cannot await it
-        elif _loop_runs():
-            return
+        elif running_loop() is not None:
+            break
         else:
-            LEDGER.wait_for_payment(book, _pause(attempt))
+            _wait_for_payment(book, _pause(attempt))
+    return None
 
 
-async def wait_async(grace: Grace, book: Book) -> None:
+async def wait_async(grace: Grace, book: Book) -> Exception | None:
     """The same without blocking the event loop: it awaits between two looks."""
     for attempt in range(grace.attempts):
-        if not LEDGER.outstanding(book):
-            return
+        if not _owed(book):
+            break
         if grace.step is not None:
-            answer = grace.step()
-            if inspect.isawaitable(answer):
-                await answer
+            try:
+                answer = grace.step()
+                if inspect.isawaitable(answer):
+                    await answer
+            except Exception as error:
+                return error
         else:
-            await _sleep(_pause(attempt))
-
-
-def _sleep(seconds: float) -> Awaitable[Any]:
-    if _loop_runs():
-        return cast(Awaitable[Any], sys.modules["asyncio"].sleep(seconds))
-    return cast(Awaitable[Any], sys.modules["trio"].sleep(seconds))
+            loop = running_loop()
+            if loop is None:
+                break  # an event loop that is not known: it must not be blocked
+            await sys.modules[loop].sleep(_pause(attempt))
+    return None

@@ -102,6 +102,7 @@ def implements(*services: type) -> Callable[[C], C]:
     def weave_all(fake: C) -> C:
         if not isinstance(fake, type):
             raise DeclarationError.at_caller(f"implements(…) decorates a class, not {repr_safely(fake)}")
+        taken: list[tuple[str, object, object, list[Woven]]] = []
         for service in services:
             carried = [(name, value, list(reached(inner_of(value)))) for name, value in _members(service)]
             carried = [one for one in carried if one[2]]
@@ -110,13 +111,21 @@ def implements(*services: type) -> Callable[[C], C]:
                     f"implements({service.__qualname__}): {service.__qualname__} carries no contract"
                 )
             for name, value, wovens in carried:
-                _take_over(fake, service, name, value, wovens)
+                if _compare(fake, service, name, value):
+                    taken.append((name, inspect.getattr_static(fake, name), value, wovens))
+        for one in taken:
+            _take_over(fake, *one)
         return fake
 
     return weave_all
 
 
-def _take_over(fake: type, service: type, name: str, value: object, wovens: list[Woven]) -> None:
+def _compare(fake: type, service: type, name: str, value: object) -> bool:
+    """Whether the fake has a method of its own that can stand for the service's.
+
+    Raises:
+        DeclarationError: it cannot, or there is none.
+    """
     what = f"{fake.__qualname__} implements {service.__qualname__}"
     try:
         own = inspect.getattr_static(fake, name)
@@ -126,7 +135,7 @@ def _take_over(fake: type, service: type, name: str, value: object, wovens: list
         protocol = getattr(service, "_is_protocol", False) or getattr(inner_of(value), "__isabstractmethod__", False)
         if protocol:
             raise DeclarationError.at_caller(f"{what}, but does not define {name!r}")
-        return  # inherited as it is: its contract is reached
+        return False  # inherited as it is: its contract is reached
     if _sort(own) != _sort(value):
         raise DeclarationError.at_caller(f"{what}, but its {name!r} is {_sort(own)}, not {_sort(value)}")
     function, real = cast(Function, inner_of(own)), cast(Function, inner_of(value))
@@ -137,6 +146,11 @@ def _take_over(fake: type, service: type, name: str, value: object, wovens: list
     problem = _not_callable_as(function, real)
     if problem:
         raise DeclarationError.at_caller(f"{what}, but its {name!r} cannot be called as the service's: {problem}")
+    return True
+
+
+def _take_over(fake: type, name: str, own: object, value: object, wovens: list[Woven]) -> None:
+    function, real = cast(Function, inner_of(own)), cast(Function, inner_of(value))
     mine = [contract for woven in reached(function) for contract in woven.contracts]
     inherited = tuple(
         contract
@@ -150,15 +164,20 @@ def _take_over(fake: type, service: type, name: str, value: object, wovens: list
         woven.state["taken over"] = True
     known = woven_of(function)
     label = known.name if known is not None else describe(function)
-    woven_function = weave(function, inherited, name=label)
+    seen = signature_of(function)
+    names = frozenset().union(*(contract.names for contract in inherited)) - {"result"}
+    hidden = seen is None or not names <= set(seen.parameters)
+    watched: Any = weave(function, inherited, name=label, declared=signature_of(real) if hidden else None)
     if switch() == "off":
         return
-    woven: Any = woven_function
+    made = woven_of(watched)
+    if made is not None and name not in vars(fake):
+        made.state["bound"] = False  # what the fake inherits runs without us elsewhere
     if isinstance(own, classmethod | staticmethod):
-        woven = type(own)(woven_function)
+        watched = type(own)(watched)
     elif isinstance(own, property):
-        woven = property(woven_function, own.fset, own.fdel, own.__doc__)
-    setattr(fake, name, woven)
+        watched = property(watched, own.fset, own.fdel, own.__doc__)
+    setattr(fake, name, watched)
 
 
 def _not_callable_as(function: Function, real: Function) -> str:
@@ -169,7 +188,8 @@ def _not_callable_as(function: Function, real: Function) -> str:
     has = own.parameters
     takes_any = any(one.kind is one.VAR_POSITIONAL for one in has.values())
     takes_any_keyword = any(one.kind is one.VAR_KEYWORD for one in has.values())
-    for name, one in wanted.parameters.items():
+    places = [name for name, one in has.items() if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    for place, (name, one) in enumerate(wanted.parameters.items()):
         if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
             continue
         mine = has.get(name)
@@ -184,6 +204,10 @@ def _not_callable_as(function: Function, real: Function) -> str:
             and mine.kind not in (mine.VAR_POSITIONAL, mine.VAR_KEYWORD)
         ):
             return f"its parameter {name!r} has no default"
+        elif mine.kind is mine.POSITIONAL_ONLY and one.kind is not one.POSITIONAL_ONLY:
+            return f"its parameter {name!r} cannot be given by keyword"
+        elif one.kind is one.POSITIONAL_OR_KEYWORD and name in places and places.index(name) != place:
+            return f"its parameter {name!r} stands in another place"
         elif mine.kind is mine.KEYWORD_ONLY and one.kind is not one.KEYWORD_ONLY:
             return f"its parameter {name!r} can only be given by keyword"
     for name, mine in has.items():

@@ -84,7 +84,7 @@ def lone_book() -> Book | None:
         scope = PROCESS[0]
     else:
         scope = node.scope
-        if node.outer is not None or (PROCESS and (len(PROCESS) > 1 or PROCESS[0] is not scope)):
+        if node.left or node.outer is not None or (PROCESS and (len(PROCESS) > 1 or PROCESS[0] is not scope)):
             return None
     book = scope.book
     if scope.outer is not None or book.closed or book.observers or book.only is not None or book.ignore:
@@ -112,7 +112,7 @@ def begin(woven: Woven, plain: Plain, arguments: Mapping[str, object], site: Sit
     if woven.receiver is not None:
         receiver = arguments.get(woven.receiver)
         if receiver is not None:
-            woven.saw(receiver)
+            woven.saw(receiver, quick.began)
             quick.receiver = (type(receiver).__qualname__, id(receiver))
     return quick
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from lifeguard.contracts import Contract
-from lifeguard.keys import Key, KeyExpression, ObjectKey, Pattern, PatternExpression, Unreadable, show
+from lifeguard.keys import AmountExpression, Key, KeyExpression, ObjectKey, Pattern, PatternExpression, Unreadable, show
 from lifeguard.kinds import OUTSIDE, Kind, Outside, Resource, Rollback
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.records import Act, Ref, Subject, Verb
@@ -45,10 +45,12 @@ class Reading:
 
     __slots__ = ("_about", "_amount", "_arguments", "_key", "_to", "_to_key", "_when", "_within", "contract")
 
-    def __init__(self, contract: Contract, arguments: Arguments) -> None:
+    def __init__(self, contract: Contract, arguments: Arguments, key: Key | None = None) -> None:
         self.contract = contract
         self._arguments = arguments
-        self._key = contract.key.begin(arguments) if contract.key is not None else None
+        self._key: object = key  # where a plain key was read at the begin already
+        if key is None and contract.key is not None:
+            self._key = contract.key.begin(arguments)
         self._when = contract.when.begin(arguments) if contract.when is not None else None
         self._about = tuple([expression.begin(arguments) for _, expression in contract.about])
         self._amount = contract.amount.begin(arguments) if contract.amount is not None else None
@@ -169,21 +171,21 @@ class Reading:
 
     def _complete(self, acts: list[Act], ending: Ending, raised: bool) -> None:
         contract, arguments, result = self.contract, self._arguments, ending.result
-        about = self.subjects(ending) if not (raised and any(one.mentions_result for _, one in contract.about)) else ()
-        amount = (
-            contract.amount.finish(self._amount, arguments, result)
-            if contract.amount is not None and not raised
-            else None
-        )
+
+        def readable(*expressions: KeyExpression | AmountExpression) -> bool:
+            return not raised or not any(one.mentions_result for one in expressions)
+
+        about = self.subjects(ending) if readable(*(one for _, one in contract.about)) else ()
+        amount: tuple[float, ...] | None = None
+        if contract.amount is not None and readable(contract.amount):
+            amount = contract.amount.finish(self._amount, arguments, result)
         for act in acts:
             act.about = about
             act.amount = amount
             act.part = contract.part
             act.idempotent = contract.idempotent
             act.cascade = contract.cascade
-        if raised:
-            return
-        if contract.within is not None:
+        if contract.within is not None and readable(contract.within[1]):
             parents = contract.within[1].finish(self._within, arguments, result)
             for act, parent in _paired(acts, parents, contract.within[1]):
                 act.within = (contract.within[0], parent)

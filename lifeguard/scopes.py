@@ -12,10 +12,10 @@ from typing import Any, Final, Literal, TypeVar, overload
 
 from lifeguard import context
 from lifeguard.allowances import Allowance, allowance
-from lifeguard.context import CURRENT, LEDGER, OPEN, PROCESS, Node
+from lifeguard.context import CURRENT, LEDGER, OPEN, PROCESS, Node, living, outwards
 from lifeguard.contracts import expect_kinds
-from lifeguard.enforcement import FailFast, Policy, enforce, read_policy
-from lifeguard.errors import DeclarationError, UsageError, ViolationError
+from lifeguard.enforcement import FailFast, Policy, Told, enforce, read_policy, switch, tell_safely
+from lifeguard.errors import DeclarationError, UsageError, misused
 from lifeguard.grace import wait, wait_async
 from lifeguard.hand_events import HandEvents
 from lifeguard.keys import problem_text, repr_safely
@@ -23,7 +23,7 @@ from lifeguard.kinds import Grace, Kind, Resource, Rollback
 from lifeguard.ledger import account
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.records import Finding
-from lifeguard.places import user_place
+from lifeguard.places import raised_at, user_place
 from lifeguard.telling import check_invariant
 from lifeguard.text import render
 from lifeguard.verdict import Allowed, Counts, Outstanding, Verdict, Violation
@@ -85,10 +85,12 @@ class Scope(HandEvents):
         self.book = Book(self.name, remember=remember, only=self._options["only"], ignore=self._options["ignore"])
         self._state: Literal["new", "open", "closed"] = "new"
         self.outer: Node | None = None
-        self._tokens: list[tuple[Node, Token[Node]]] = []
+        self._entered: tuple[Node, Token[Node | None]] | None = None  # by its with-block
+        self._current: set[Node] = set()  # where it is current: its with-block, and those of active()
+        self._ending = False
         self._allowances: list[Allowance] = []
         self._verdict: Verdict | None = None
-        self._swallowed: list[ViolationError] = []  # what inner scopes raised
+        self._swallowed: list[Told] = []  # what inner scopes raised
         self._fail_fast = FailFast(self) if fail_fast else None
         if self._fail_fast is not None:
             self.book.observers = (self._fail_fast,)
@@ -99,8 +101,7 @@ class Scope(HandEvents):
     # -- life -------------------------------------------------------------------------------------------------------------------
 
     def open(self) -> Scope:
-        """Open the scope without making it current: for fixtures, worker threads and callbacks (see `active` and
-        `bind`).
+        """Open the scope without making it current, for fixtures, worker threads and callbacks: see `active` and `bind`.
 
         Returns:
             the scope.
@@ -112,10 +113,10 @@ class Scope(HandEvents):
             raise UsageError.at_caller(
                 f"{self!r} was opened before: a scope is used once; make another one, or use it as a decorator"
             )
-        self._state = "open"
-        self.outer = CURRENT.get(None)
+        self.outer = living(CURRENT.get(None))
         for prepare in context.opening:
             prepare()
+        self._state = "open"
         LEDGER.open(self.book)
         OPEN.append(self)
         if self.reach == "process":
@@ -127,8 +128,7 @@ class Scope(HandEvents):
 
         Args:
             exc: the exception that ended the work, if one did: it is never replaced, only chained to or, where it is no
-                Exception
-                (KeyboardInterrupt, cancellation), given the report as a note.
+                Exception (KeyboardInterrupt, cancellation), given the report as a note.
 
         Returns:
             the verdict.
@@ -140,29 +140,36 @@ class Scope(HandEvents):
         if self.inert:
             return self.verdict or Verdict(self.name)
         self.expect_open("close()")
-        if self._tokens and CURRENT.get(None) in [node for node, _ in self._tokens]:
+        if any(node in self._current for node in outwards(CURRENT.get(None))):
             raise UsageError.at_caller(
                 f"{self!r} is current here: leave its with-block, or that of active(), before close()"
             )
-        if self._grace is not None:
-            wait(self._grace, self.book)
+        self._look_again(exc)
         return self._end(exc)
 
     @contextlib.contextmanager
     def active(self) -> Iterator[Scope]:
-        """Make an open scope current in this context for the length of a with-block; may be nested, and used in many
-        contexts.
+        """Make an open scope current for the length of a with-block; may be nested, and used in many contexts.
 
         Raises:
-            UsageError: the scope is not open.
+            UsageError: the scope is not open; or the block is left before one that was entered inside it.
         """
         self.expect_open("active()")
-        token = CURRENT.set(Node(self, CURRENT.get(None)))
+        node = Node(self, living(CURRENT.get(None)))
+        token = CURRENT.set(node)
+        self._current.add(node)
         try:
             yield self
-        finally:
-            with contextlib.suppress(ValueError):  # left in another context: there it never was current
-                CURRENT.reset(token)
+        except BaseException as error:
+            self._leave_active(node, token, error)
+            raise
+        self._leave_active(node, token, None)
+
+    def _leave_active(self, node: Node, token: Token[Node | None], error: BaseException | None) -> None:
+        inner = self._current_inside(node)
+        self._leave(node, token)
+        if inner is not None:
+            misused(f"active() of {self!r} is left before {inner!r}, which was made current inside it", error)
 
     def bind(self, function: F) -> F:
         """Make a function run in this scope wherever it is called: a thread's target, a callback.
@@ -171,14 +178,18 @@ class Scope(HandEvents):
             function: a function or a coroutine function.
 
         Returns:
-            the bound one.
+            the bound one. Once the scope is closed, it is as if it were not bound.
+
+        Raises:
+            DeclarationError: it is no function, or a generator function, whose body runs in its consumer's time.
         """
+        _expect_plain_function(function, "scope.bind(…) takes")
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def run_async(*args: Any, **kwargs: Any) -> Any:
                 __tracebackhide__ = True
-                with self.active():
+                with self._if_open():
                     return await function(*args, **kwargs)
 
             return run_async  # type: ignore[return-value]
@@ -186,12 +197,16 @@ class Scope(HandEvents):
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            with self.active():
+            with self._if_open():
                 return function(*args, **kwargs)
 
         return run  # type: ignore[return-value]
 
+    def _if_open(self) -> contextlib.AbstractContextManager[object]:
+        return contextlib.nullcontext() if self._state == "closed" else self.active()
+
     def expect_open(self, what: str) -> None:
+        """Raise UsageError unless the scope is open."""
         if self._state != "open" and not self.inert:
             raise UsageError.at_caller(f"{what}: {self!r} is not open")
 
@@ -199,98 +214,145 @@ class Scope(HandEvents):
         if self._state == "open":
             raise UsageError.at_caller(f"{self!r} is open already; active() makes an open scope current")
         self.open()
-        node = Node(self, CURRENT.get(None))
-        self._tokens.append((node, CURRENT.set(node)))
+        node = Node(self, self.outer)
+        self._entered = node, CURRENT.set(node)
+        self._current.add(node)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         __tracebackhide__ = True
-        if self.inert:
+        if self.inert or not self._may_leave(error):
             return
-        node, token = self._expect_innermost(error)
-        if self._grace is not None:
-            wait(self._grace, self.book)
-        self._leave(node, token)
-        self._end(error)
+        try:
+            self._look_again(error)
+        except BaseException as interruption:
+            self._leave_and_end(interruption)
+            raise
+        self._leave_and_end(error)
 
     async def __aenter__(self) -> Scope:
         return self.__enter__()
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         __tracebackhide__ = True
-        if self.inert:
+        if self.inert or not self._may_leave(error):
             return
-        node, token = self._expect_innermost(error)
-        if (self._grace is not None and error is None) or (self._grace is not None and isinstance(error, Exception)):
-            await wait_async(self._grace, self.book)
-        self._leave(node, token)
-        self._end(error)
+        try:
+            if self._grace is not None and (error is None or isinstance(error, Exception)):
+                self._note_trouble(await wait_async(self._grace, self.book))
+        except BaseException as interruption:
+            self._leave_and_end(interruption)
+            raise
+        self._leave_and_end(error)
 
-    def _expect_innermost(self, error: BaseException | None) -> tuple[Node, Token[Node]]:
-        if not self._tokens or self._state != "open":
-            raise UsageError.at_caller(f"{self!r} is left, but was not entered, or was left before") from error
-        node, token = self._tokens[-1]
+    def _look_again(self, error: BaseException | None) -> None:
+        if self._grace is not None and (error is None or isinstance(error, Exception)):
+            self._note_trouble(wait(self._grace, self.book))
+
+    def _note_trouble(self, problem: Exception | None) -> None:
+        if problem is not None:
+            text = f"grace: its step failed: {problem_text(problem)}"
+            LEDGER.complain((self.book,), "LG401", text, about=text)
+
+    def _may_leave(self, error: BaseException | None) -> bool:
+        """Whether the with-block may be left here and now.
+
+        Raises:
+            UsageError: it may not. Where an exception is on its way that must not be replaced, that gets a note, and it is False.
+        """
+        problem = self._misuse()
+        if problem is not None:
+            misused(problem, error)
+        return problem is None
+
+    def _misuse(self) -> str | None:
+        if self._entered is None or self._state != "open":
+            if self._entered is not None:  # closed from elsewhere
+                self._leave(*self._entered)
+                self._entered = None
+            return f"{self!r} is left, but was not entered, or was left before"
+        node, token = self._entered
+        inner = self._current_inside(node)
+        if self.reach == "process":
+            return None
+        if inner is not None:
+            return f"{self!r} is left while {inner!r}, which was opened inside it, is still open: leave the inner one first"
         now = CURRENT.get(None)
-        if now is not node:
-            if self.reach == "process":
-                return node, token
-            inner = now.scope.name if now is not None and self._is_outside(now) else None
-            raise UsageError.at_caller(
-                f"{self!r} is left while {inner!r}, which was opened inside it, is still open: leave the inner one first"
-                if inner is not None
-                else f"{self!r} is left in another task, thread or context than it was entered in"
-            ) from error
-        return node, token
-
-    def _is_outside(self, node: Node | None) -> bool:
-        while node is not None:
-            if node.scope is self:
-                return True
-            node = node.outer
-        return False
-
-    def _leave(self, node: Node, token: Token[Node]) -> None:
-        self._tokens.pop()
-        if CURRENT.get(None) is node:
-            with contextlib.suppress(ValueError):
+        if now is node:
+            try:
                 CURRENT.reset(token)
+            except ValueError:  # a copy of the context that it was entered in
+                now = None
+            else:
+                self._entered = node, CURRENT.set(node)
+        if node not in outwards(now):
+            return f"{self!r} is left in another task, thread or context than it was entered in"
+        return None
+
+    def _current_inside(self, node: Node) -> Scope | None:
+        """The innermost scope that was made current after a node, in its context, and has to be left before it."""
+        found: list[Scope] = []
+        for one in outwards(CURRENT.get(None)):
+            if one is node:
+                return found[0] if found else None
+            if not one.gone and one.scope.reach != "process":
+                found.append(one.scope)
+        return None
+
+    def _leave(self, node: Node, token: Token[Node | None]) -> None:
+        self._current.discard(node)
+        if CURRENT.get(None) is node:
+            try:
+                CURRENT.reset(token)
+            except ValueError:
+                node.left = True
+        else:
+            node.left = True
+        now = CURRENT.get(None)
+        if now is not None and now.gone:
+            CURRENT.set(living(now))
+
+    def _leave_and_end(self, error: BaseException | None) -> None:
+        __tracebackhide__ = True
+        if self._entered is not None:
+            self._leave(*self._entered)
+            self._entered = None
+        self._end(error)
 
     # -- the end ----------------------------------------------------------------------------------------------------------------
 
     def _end(self, error: BaseException | None) -> Verdict:
         __tracebackhide__ = True
-        ended = "normally" if error is None else problem_text(error)
+        if self._ending:
+            raise UsageError.at_caller(f"{self!r} is being closed already")
+        self._ending = True
         left = self.outstanding if self._on_leak is not None else ()
-        verdict = self._judge(error, ended)
+        verdict = self._judge(error)
         self._state = "closed"
         self._verdict = verdict
-        for observer in self.book.observers:
-            observer.closed(verdict)
-        for one in left:
-            assert self._on_leak is not None
-            self._on_leak(one)
-        enclosing = self._enclosing()
+        troubles = [tell_safely(observer.closed, verdict, "an observer") for observer in self.book.observers]
+        if self._on_leak is not None:
+            troubles += [tell_safely(self._on_leak, one, "on_leak") for one in left]
+        around = next(context.scopes_of(self.outer), None)
         enforce(
             verdict,
             error,
             self._policy,
             swallowed=tuple(self._swallowed),
             said=self._fail_fast.said if self._fail_fast is not None else (),
-            tell_outer=enclosing._swallowed.append if enclosing is not None else None,
+            tell_outer=around._swallowed.append if around is not None else None,
+            troubles=tuple(trouble for trouble in troubles if trouble is not None),
         )
         return verdict
 
-    def _enclosing(self) -> Scope | None:
-        node = self.outer
-        while node is not None and node.scope.book.closed:
-            node = node.outer
-        return node.scope if node is not None else None
-
-    def _judge(self, error: BaseException | None, ended: str) -> Verdict:
-        for invariant in {one: None for kind in self.book.tallies for one in kind._invariants}:
+    def _judge(self, error: BaseException | None) -> Verdict:
+        ended = "normally" if error is None else problem_text(error)
+        place = raised_at(error) if error is not None else None
+        told_ended = f"{ended}, raised at {place}" if place is not None else ended
+        for invariant in {one: None for kind in list(self.book.tallies) for one in kind._invariants}:
             check_invariant(invariant, self.chain(), None)
         since = self.book.opened_at
-        for severity, text, about in [blind for ask in context.blind_spots for blind in ask(since)]:
+        for severity, text, about in [blind for ask in context.blind_spots for blind in ask(since, self)]:
             for finding in LEDGER.complain((self.book,), "LG402", text, about=about):
                 finding.severity = severity
         LEDGER.judge(
@@ -304,9 +366,8 @@ class Scope(HandEvents):
         for one in self._allowances:
             if not one.used:
                 findings += LEDGER.complain((self.book,), "LG403", f"nothing was found of: {one}", about=one)
-        told = [account.violation(finding, ended) for finding in sorted(findings, key=lambda finding: finding.seq)]
-        watched = account.counts(self.book)
-        covered = tuple(Allowed(account.violation(finding, ended), one.why) for finding, one in allowed)
+        told = [account.violation(finding, told_ended) for finding in sorted(findings, key=lambda finding: finding.seq)]
+        covered = tuple(Allowed(account.violation(finding, told_ended), one.why) for finding, one in allowed)
         nowhere, elsewhere = LEDGER.close(self.book)
         OPEN.remove(self)
         if self in PROCESS:
@@ -318,7 +379,7 @@ class Scope(HandEvents):
             violations=tuple(one for one in told if one.severity == "error"),
             warnings=tuple(one for one in told if one.severity != "error"),
             allowed=covered,
-            watched=watched,
+            watched=account.counts(self.book),
             nowhere=nowhere,
             elsewhere=elsewhere,
             unused=unused,
@@ -430,14 +491,10 @@ class Scope(HandEvents):
         """
         if self._state != "new":
             raise UsageError.at_caller(f"{self!r} is in use; decorate with a new scope(…)")
-        if not callable(function) or isinstance(function, type):
-            raise DeclarationError.at_caller(f"@scope(…) decorates a function, not {repr_safely(function)}")
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise DeclarationError.at_caller(
-                f"@scope(…) cannot decorate the generator function {function.__qualname__}: its body runs in its consumer's time; "
-                "decorate the function that consumes it"
-            )
-        name = self._given_name or function.__qualname__
+        _expect_plain_function(function, "@scope(…) decorates")
+        if switch() == "off":
+            return function
+        name = self._given_name or getattr(function, "__qualname__", None) or repr_safely(function)
         options = self._options
         if inspect.iscoroutinefunction(function):
 
@@ -473,22 +530,19 @@ def scope(
     """The span over which everything that was acquired must be settled.
 
     A context manager (`with` and `async with`), a decorator (a fresh scope for every call), or, with `open()` and
-    `close()`, a span that is
-    current nowhere until `active()` or `bind()` makes it so. Used once.
+    `close()`, a span that is current nowhere until `active()` or `bind()` makes it so. Used once.
 
     Args:
         name: what reports call it; by default the place where it was made.
         reach: "context": records what its own context does (the tasks started in it included); "process": also what
-            happens in
-            threads, greenlets and tasks that have no scope of their own.
+            happens in threads, greenlets and tasks that have no scope of their own.
         on_violation: what happens at the end if something was found: "raise" ViolationError, "warn" at the place of the
-            acquire, "log" to
-            the logger "lifeguard", "record" (read `violations`), or a function that is called with the verdict.
+            acquire, "log" to the logger "lifeguard", "record" (read `violations`), or a function that is called with
+            the verdict.
         fail_fast: raise ViolationError at the call that broke a rule, too.
         grace: how often to look again before judging work that ends in the background.
         remember: how many settled generations of each kind are remembered, for exact double releases and uses after
-            release; None for
-            all, 0 for none.
+            release; None for all, 0 for none.
         only: the kinds to watch; None for all. What is not watched here goes to the scope around.
         ignore: kinds not to watch.
         on_leak: called with each `Outstanding` after the verdict is fixed.
@@ -510,6 +564,16 @@ def scope(
         ignore=ignore,
         on_leak=on_leak,
     )
+
+
+def _expect_plain_function(function: Any, what: str) -> None:
+    if not callable(function) or isinstance(function, type):
+        raise DeclarationError.at_caller(f"{what} a function, not {repr_safely(function)}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise DeclarationError.at_caller(
+            f"{what} no generator function: the body of {function.__qualname__} runs in its consumer's time; "
+            "take the function that consumes it"
+        )
 
 
 def _kinds(value: Iterable[Kind], what: str) -> tuple[Kind, ...]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
-from lifeguard.context import LEDGER, Event
+from lifeguard import context
+from lifeguard.context import LEDGER, Event, Observer
 from lifeguard.contracts import Invariant
-from lifeguard.keys import Key, identify, problem_text
-from lifeguard.kinds import Kind
+from lifeguard.errors import ViolationError
+from lifeguard.keys import Key, identify, problem_text, repr_safely
+from lifeguard.kinds import Kind, Resource, Rollback
 from lifeguard.ledger.book import Book
-from lifeguard.ledger.invariants import LedgerView, breaches
+from lifeguard.ledger.invariants import Breach, LedgerView, breaches
 from lifeguard.ledger.records import Act, Call, Finding, Outcome
 from lifeguard.ledger.spans import Span
 
@@ -34,19 +37,44 @@ def tell(
         problems: what of its contracts could not be read (LG401), each with the kind that it is about.
 
     Raises:
-        whatever an observer raises: with `fail_fast`, ViolationError.
+        ViolationError: an observer raised it (`fail_fast`).
     """
-    findings = LEDGER.end(call, outcome, acts, spans, steps) if acts or spans or steps or call.failing else []
-    for kind, text in problems:
-        findings += LEDGER.complain(call.chain, "LG401", text, call=call, kind=kind, about=text)
-    findings += _invariants(call, acts, spans)
+    findings: list[Finding] = []
+    try:
+        if acts or spans or steps or call.failing:
+            findings = LEDGER.end(call, outcome, acts, spans, steps)
+        for kind, text in problems:
+            findings += LEDGER.complain(call.chain, "LG401", text, call=call, kind=kind, about=text)
+        findings += _invariants(call, acts, spans)
+    except Exception as error:  # a defect of lifeguard's own must not become one of the program
+        own_defect(call.function, error)
     observers = [observer for book in call.chain for observer in book.observers]
     for book in {finding.book for finding in findings}:
         observers += [observer for observer in book.observers if observer not in observers]
     if observers:
-        event = Event(call, outcome, tuple(acts), tuple(findings))
-        for observer in observers:
+        _show(observers, Event(call, outcome, tuple(acts), tuple(findings)))
+
+
+def _show(observers: Iterable[Observer], event: Event) -> None:
+    """Tell every observer, whatever the others do."""
+    violation: ViolationError | None = None
+    for observer in observers:
+        try:
             observer.event(event)
+        except ViolationError as error:
+            violation = violation or error
+        except Exception as error:
+            text = f"the observer {type(observer).__qualname__} failed: {problem_text(error)}"
+            LEDGER.complain(event.call.chain, "LG401", text, call=event.call, about=text)
+    if violation is not None:
+        raise violation
+
+
+def own_defect(function: str, error: Exception) -> None:
+    """Say, as LG401, that lifeguard itself failed in a call of this function."""
+    with contextlib.suppress(Exception):  # near the limit of recursion even that may fail
+        text = f"{function}: lifeguard itself failed ({problem_text(error)}); please report it"
+        LEDGER.complain(context.chain(), "LG401", text, about=text)
 
 
 def _invariants(call: Call, acts: list[Act], spans: tuple[Span, ...]) -> list[Finding]:
@@ -72,16 +100,23 @@ def check_invariant(invariant: Invariant, chain: tuple[Book, ...], call: Call | 
     view = LedgerView(lambda kind: LEDGER.held(kind, chain))
     name = getattr(invariant.function, "__qualname__", "invariant")
     try:
-        found = breaches(invariant.kinds, invariant.function(view))
+        found = _checked(breaches(invariant.kinds, invariant.function(view)))
     except AssertionError as error:
-        from lifeguard.ledger.invariants import Breach
-
-        found = [Breach(invariant.kinds[0], None, str(error))]
+        found = [Breach(invariant.kinds[0], None, problem_text(error).partition(": ")[2])]
     except Exception as error:
         text = f"invariant {name} could not be evaluated: {problem_text(error)}"
         return LEDGER.complain(chain, "LG401", text, call=call, kind=invariant.kinds[0], about=text)
     findings: list[Finding] = []
     for breach in found:
         key = identify(breach.key) if breach.key is not None else None
-        findings += LEDGER.breached(chain[0], invariant.description, breach, key, call, invariant)
+        book = next((book for book in chain if not book.closed and book.watches(breach.kind)), None)
+        if book is not None:
+            findings += LEDGER.breached(book, invariant.description, breach, key, call, invariant)
     return findings
+
+
+def _checked(found: Iterable[Breach]) -> list[Breach]:
+    for breach in found:
+        if not isinstance(breach.kind, Resource | Rollback):
+            raise TypeError(f"a breach names a kind, not {repr_safely(breach.kind)}")
+    return [Breach(breach.kind, breach.key, str(breach.why)) for breach in found]

@@ -49,7 +49,9 @@ def _lines(verdict: Verdict, outstanding: Iterable[Outstanding]) -> Iterator[str
     elif verdict.ended == "open":
         yield f"scope {verdict.scope!r}, {how}"
     else:
-        yield f"scope {verdict.scope!r} balanced" + (f", though it was left by {verdict.ended}" if verdict.error else "")
+        yield f"scope {verdict.scope!r} balanced" + (
+            f", though it was left by {verdict.ended}" if verdict.error else ""
+        )
     for group in _grouped(verdict.violations):
         yield ""
         yield from _violation(group[0], group)
@@ -77,7 +79,7 @@ def _grouped(violations: tuple[Violation, ...]) -> list[tuple[Violation, ...]]:
 
 
 def _ident(violation: Violation) -> object:
-    if violation.also or violation.children or violation.hint or violation.acquired is None:
+    if violation.children or violation.hint or violation.acquired is None:
         return violation.seq, violation.key_text, violation.message
     return (
         violation.code,
@@ -85,6 +87,7 @@ def _ident(violation: Violation) -> object:
         violation.acquired,
         violation.place,
         violation.ended,
+        violation.also,
         _of_each(violation, violation.message),
         _of_each(violation, violation.owed),
         tuple((entry.verb, entry.function, entry.place, entry.note) for entry in violation.history),
@@ -117,7 +120,9 @@ def _violation(violation: Violation, group: tuple[Violation, ...]) -> Iterator[s
         yield from _field("about", _some(subjects, KEYS_SHOWN, "scope.violations has all"))
     if violation.owed:
         yield from _field("owed", _of_each(violation, violation.owed) if many else violation.owed)
-        yield from _field("done", violation.done + (f", and so on for the other {len(group) - 1}" if many else ""))
+        yield from _field(
+            "done", violation.done + (", likewise the others" if many and violation.done != "nothing" else "")
+        )
     yield from _field("here", violation.ended)
     if violation.acquired is not None:
         label, actor = "acquired", ""
@@ -138,7 +143,13 @@ def _violation(violation: Violation, group: tuple[Violation, ...]) -> Iterator[s
         yield from _field("hint", violation.hint)
     yield from _field("fix", violation.fix)
     if violation.allow:
-        yield from _field("or allow", violation.allow.replace(f", {violation.key!r}", "", 1) if many else violation.allow)
+        yield from _field("or allow", _of_any(violation) if many else violation.allow)
+
+
+def _of_any(violation: Violation) -> str:
+    """The line that would allow a whole group."""
+    kind, _, rest = violation.allow.partition(", ")
+    return f"{kind}, rule={rest.rpartition('rule=')[2]}"
 
 
 _BEGINNINGS = {
@@ -171,7 +182,8 @@ _FIRST_SHOWN = 2
 def _entry(entry: Entry) -> str:
     place = f" at {entry.place}" if entry.place is not None else ""
     note = f": {entry.note}" if entry.note else ""
-    return f"{entry.seq} {entry.verb} by {entry.function}{place} [{entry.actor}]{note}"
+    by = entry.function if entry.function == "by hand" else f"by {entry.function}"
+    return f"{entry.seq} {entry.verb} {by}{place} [{entry.actor}]{note}"
 
 
 _COUNTED = (
@@ -190,7 +202,7 @@ def _summary(verdict: Verdict) -> Iterator[str]:
         told = [f"{getattr(counts, name)} {word}" for name, word in _COUNTED if getattr(counts, name)]
         if told:
             yield f"watched {kind}: {', '.join(told)}{_unmatched(counts, verdict.remember)}"
-    if not verdict.watched and verdict.ended != "open":
+    if not verdict.watched and not verdict.violations and verdict.ended != "open":
         yield "watched nothing: no contract told an event to this scope"
     reasons: dict[str, list[str]] = {}
     for one in verdict.allowed:
@@ -199,7 +211,8 @@ def _summary(verdict: Verdict) -> Iterator[str]:
     for why, covered in reasons.items():
         yield f"allowed {_some(covered, KEYS_SHOWN, 'scope.verdict.allowed has all')}: {why}"
     if verdict.nowhere:
-        yield f'{_plural(verdict.nowhere, "acquire")} went nowhere while it was open: made in threads or tasks without a scope (see reach="process")'
+        where = 'made in threads or tasks without a scope (see reach="process")'
+        yield f"{_plural(verdict.nowhere, 'acquire')} went nowhere while it was open: {where}"
     if verdict.elsewhere:
         yield f"{_plural(verdict.elsewhere, 'acquire')} went to scopes of other contexts while it was open"
     if verdict.unused:
@@ -211,5 +224,5 @@ def _summary(verdict: Verdict) -> Iterator[str]:
 def _unmatched(counts: Counts, remember: int | None) -> str:
     if not counts.unmatched:
         return ""
-    doubles = f", or forgotten: {counts.forgotten} settled ones are, by remember={remember}" if counts.forgotten else ""
-    return f" (unmatched: of keys that were not seen to be acquired{doubles})"
+    forgotten = f", or doubles of the {counts.forgotten} forgotten (remember={remember})" if counts.forgotten else ""
+    return f": never seen acquired{forgotten}"

@@ -21,7 +21,7 @@ from lifeguard.ledger.spans import Span
 from lifeguard.places import Site, caller, raised_at
 from lifeguard.quick import Plain, Quick, plain_of
 from lifeguard.reading import Ending, Reading
-from lifeguard.telling import tell
+from lifeguard.telling import own_defect, tell
 
 Function = Callable[..., Any]
 
@@ -35,6 +35,7 @@ class Woven:
     __slots__ = (
         "__weakref__",
         "active",
+        "classes",
         "contracts",
         "function",
         "last",
@@ -57,15 +58,21 @@ class Woven:
         self.last = -1  # the ledger's number at the last call that was watched
         self.wrapper: weakref.ref[Any] | None = None
         self.plain = plain_of(contracts)  # what the short way needs; None where they are not that plain
+        self.classes: dict[int, tuple[weakref.ref[type], int]] = {}  # their classes, with the number of the call
         self.receivers: dict[int, weakref.ref[Any]] = {}  # the last objects that it was called on
         self.state: dict[str, Any] = {"name": name, "bound": not origin}  # outlives it, for `weaving.DROPPED`
 
-    def saw(self, receiver: object) -> None:
-        """Remember an object that it was called on, so that what hides its methods can be found."""
-        if id(receiver) in self.receivers and self.receivers[id(receiver)]() is receiver:
+    def saw(self, receiver: object, when: int) -> None:
+        """Remember an object that it was called on, and its class, so that what hides its methods can be found."""
+        cls = receiver if isinstance(receiver, type) else type(receiver)
+        seen = self.classes.get(id(cls))
+        if seen is None or seen[1] != when or seen[0]() is not cls:
+            self.classes[id(cls)] = (weakref.ref(cls) if seen is None or seen[0]() is not cls else seen[0], when)
+        known = self.receivers.get(id(receiver))
+        if known is not None and known() is receiver:
             return
         if len(self.receivers) >= RECEIVERS:
-            self.receivers.pop(next(iter(self.receivers)))
+            self.receivers.pop(next(iter(self.receivers)), None)
         with contextlib.suppress(TypeError):
             self.receivers[id(receiver)] = weakref.ref(receiver)
 
@@ -112,7 +119,7 @@ def begin(woven: Woven, arguments: Mapping[str, object], form: str) -> Watched |
                 return short
         return _begin(woven, arguments, form, site)
     except Exception as error:  # a defect of lifeguard's own must not become one of the program
-        _own_defect(woven, error)
+        own_defect(woven.name, error)
         return None
 
 
@@ -125,14 +132,16 @@ def _begin_short(woven: Woven, plain: Plain, arguments: Mapping[str, object], si
 
 def _go_long(short: Quick) -> Watched:
     """A call that began the short way goes on the long way, as if it had begun there."""
-    watched = _begin(short.woven, short.arguments, "sync", short.site)
+    watched = _begin(short.woven, short.arguments, "sync", short.site, short.key)
     watched.call.began = short.began
     if short.target is not None:
-        watched.targets = {(short.target.kind, cast(Key, short.key)): short.target}
+        watched.targets = {(short.target.kind, short.key): short.target}
     return watched
 
 
-def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site | None) -> Watched:
+def _begin(
+    woven: Woven, arguments: Mapping[str, object], form: str, site: Site | None, key: Key | None = None
+) -> Watched:
     thread, actor = context.actor()
     receiver = arguments.get(woven.receiver) if woven.receiver is not None else None
     call = Call(
@@ -145,14 +154,14 @@ def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site 
         spans=SPANS.get(()),
         receiver=(type(receiver).__qualname__, id(receiver)) if receiver is not None else None,
     )
-    call.asynchronous = form == "async"
+    call.asynchronous = form in ("async", "async with")
     call.nests = form in ("sync", "async")
     watched = Watched(call)
     named: list[Ref] = []
     failing: list[Ref] = []
     spans: list[Span] = []
     for contract in woven.contracts:
-        reading = Reading(contract, arguments)
+        reading = Reading(contract, arguments, key)
         if contract.verb in ("atomic", "settles"):
             spans += _start_span(watched, contract, reading)
             continue
@@ -170,10 +179,10 @@ def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site 
         watched.targets = dict(zip(named, targets, strict=True))
     woven.last = call.began
     if receiver is not None:
-        woven.saw(receiver)
-    if spans and form in ("sync", "async", "with"):
+        woven.saw(receiver, call.began)
+    if spans and form != "generator":
         watched.spans_token = SPANS.set((*call.spans, *spans))
-    if form == "async":
+    if call.asynchronous:
         watched.awaiting = AWAITING.set((*call.awaiting, call.ident))
     for book in call.chain:
         for observer in book.observers:
@@ -242,11 +251,18 @@ def abandoned(watched: Watched | Quick | None) -> None:
 
 
 def _restore(watched: Watched) -> None:
-    with contextlib.suppress(ValueError):  # closed by the collector, in another context
-        if watched.spans_token is not None:
+    _restore_awaiting(watched)
+    if watched.spans_token is not None:
+        with contextlib.suppress(ValueError):  # closed by the collector, in another context
             SPANS.reset(watched.spans_token)
-        if watched.awaiting is not None:
+        watched.spans_token = None
+
+
+def _restore_awaiting(watched: Watched) -> None:
+    if watched.awaiting is not None:
+        with contextlib.suppress(ValueError):
             AWAITING.reset(watched.awaiting)
+        watched.awaiting = None
 
 
 def _end(watched: Watched, ending: Ending, outcome: Outcome) -> None:
@@ -255,11 +271,11 @@ def _end(watched: Watched, ending: Ending, outcome: Outcome) -> None:
     try:
         acts, steps, spans = _read(watched, ending)
     except Exception as error:
-        _own_defect(call, error)
+        own_defect(call.function, error)
         LEDGER.abandon(call, watched.spans)
         return
-    if not call.chain:
-        call.chain = context.chain()
+    if call.nests:
+        call.chain = context.chain()  # scopes are looked up when the event is recorded; else at first entry
     tell(call, outcome, acts, spans=spans, steps=steps, problems=watched.problems)
 
 
@@ -279,6 +295,10 @@ def _read(watched: Watched, ending: Ending) -> tuple[list[Act], list[tuple[Kind,
                 steps += reading.step(ending)
         except Unreadable as problem:
             watched.problems.append((reading.contract.kind, _unreadable(watched.call, reading.contract, problem)))
+    made_here = {(act.kind, act.key) for act in acts if act.verb is Verb.ACQUIRE}
+    for act in acts:
+        if act.verb is Verb.TRANSFER and not is_open(act.target) and (act.kind, act.key) in made_here:
+            act.resolved = False  # the call hands over what it has acquired itself
     spans = watched.spans
     for span, reading in watched.span_readings:
         if span.ends_with(raised=ending.error is not None):
@@ -298,12 +318,6 @@ def _unreadable(call: Call, contract: Contract, problem: Unreadable) -> str:
     return f"{contract} on {call.function}: {problem.source} could not be read: {problem.problem}"
 
 
-def _own_defect(call: Call | Woven, error: Exception) -> None:
-    name = call.name if isinstance(call, Woven) else call.function
-    text = f"{name}: lifeguard itself failed ({problem_text(error)}); please report it"
-    LEDGER.complain(context.chain(), "LG401", text, about=text)
-
-
 class _Manager:
     """Stands for the context manager that a watched function returned.
 
@@ -317,7 +331,7 @@ class _Manager:
         self._make = make
         self._manager = make()
         self._watched: Watched | None = None
-        self._entered: list[Generation] = []
+        self._entered: list[tuple[Generation, Act]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["_manager"], name)
@@ -325,8 +339,8 @@ class _Manager:
     def _recreate_cm(self) -> Any:
         return type(self)(self._woven, self._arguments, self._make)
 
-    def _begin(self) -> None:
-        watched = begin(self._woven, self._arguments, "with") if OPEN else None
+    def _begin(self, form: str) -> None:
+        watched = begin(self._woven, self._arguments, form) if OPEN else None
         self._watched = watched if isinstance(watched, Watched) else None
 
     def _has_entered(self, result: object) -> None:
@@ -334,6 +348,7 @@ class _Manager:
         if watched is None:
             return
         call = watched.call
+        _restore_awaiting(watched)
         acquiring = [one for one in watched.readings if one.contract.verb == "acquires"]
         watched.readings = [one for one in watched.readings if one.contract.verb != "acquires"]
         acts: list[Act] = []
@@ -343,12 +358,29 @@ class _Manager:
                 acts += reading.acts(Ending(result=result), watched.targets)
             except Unreadable as problem:
                 problems.append((reading.contract.kind, _unreadable(call, reading.contract, problem)))
-        if acts or problems:
-            failing, call.failing = call.failing, ()
-            refs = [(act.kind, act.key) for act in acts]
-            tell(call, Outcome.RETURNED, acts, problems=problems)
+        if not acts and not problems:
+            return
+        refs = [(act.kind, act.key) for act in acts]
+        call.nests = True  # until here no code of the caller's has run
+        before = LEDGER.named(call.chain, refs)
+        told = [is_open(one) and one is not None and call.told_inside(one.told.get(Verb.ACQUIRE)) for one in before]
+        self._tell(Outcome.RETURNED, acts, problems)
+        call.nests = False
+        self._entered = [
+            (one, act)
+            for one, act, inside in zip(LEDGER.named(call.chain, refs), acts, told, strict=True)
+            if one is not None and not inside
+        ]
+
+    def _tell(self, outcome: Outcome, acts: list[Act], problems: list[tuple[Kind | None, str]] | None = None) -> None:
+        """One step of a call that has not ended yet: the failures that it may still be are expected further on."""
+        assert self._watched is not None
+        call = self._watched.call
+        failing, call.failing = call.failing, ()
+        try:
+            tell(call, outcome, list(acts), problems=problems or [])
+        finally:
             call.failing = failing
-            self._entered = [one for one in LEDGER.named(call.chain, refs) if one is not None]
 
     def _left(self, error: BaseException | None, *, cleaned: bool) -> None:
         watched = self._watched
@@ -356,16 +388,15 @@ class _Manager:
             return
         call = watched.call
         acts = []
-        for generation in self._entered:
+        for generation, acquired in self._entered:
             if is_open(generation):
                 act = Act(Verb.RELEASE, generation.kind, generation.key)
                 act.resolved, act.target = True, generation
+                act.amount = acquired.amount
                 acts.append(act)
         if acts:
-            failing, call.failing = call.failing, ()
             call.error = "" if cleaned or error is None else problem_text(error)
-            tell(call, Outcome.RETURNED if cleaned else Outcome.RAISED, acts)
-            call.failing = failing
+            self._tell(Outcome.RETURNED if cleaned else Outcome.RAISED, acts)
         if error is None:
             returned(watched, None)
         elif isinstance(error, GeneratorExit):
@@ -379,7 +410,7 @@ class WatchedManager(_Manager, contextlib.ContextDecorator):
 
     def __enter__(self) -> Any:
         __tracebackhide__ = True
-        self._begin()
+        self._begin("with")
         try:
             result = self._manager.__enter__()
         except BaseException as error:
@@ -404,7 +435,7 @@ class WatchedAsyncManager(_Manager, contextlib.AsyncContextDecorator):
 
     async def __aenter__(self) -> Any:
         __tracebackhide__ = True
-        self._begin()
+        self._begin("async with")
         try:
             result = await self._manager.__aenter__()
         except BaseException as error:

@@ -19,6 +19,7 @@ from typing import Any
 
 from lifeguard import context, watching
 from lifeguard.contracts import PAYING, Contract, contradiction
+from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
 from lifeguard.keys import repr_safely
 from lifeguard.kinds import Kind, Rollback
@@ -49,7 +50,7 @@ def make(lg_f):
         lg_call = lg_begin(lg_woven, {read}, "sync")
         try:
             lg_result = lg_f({passed})
-        except BaseException as lg_error:
+        except lg_BaseException as lg_error:
             lg_raised(lg_call, lg_error)
             raise
         lg_returned(lg_call, lg_result)
@@ -66,10 +67,10 @@ def make(lg_f):
         lg_call = lg_begin(lg_woven, {read}, "async")
         try:
             lg_result = await lg_f({passed})
-        except GeneratorExit:
+        except lg_GeneratorExit:
             lg_abandoned(lg_call)
             raise
-        except BaseException as lg_error:
+        except lg_BaseException as lg_error:
             lg_raised(lg_call, lg_error)
             raise
         lg_returned(lg_call, lg_result)
@@ -86,10 +87,10 @@ def make(lg_f):
         lg_call = lg_begin(lg_woven, {read}, "generator")
         try:
             lg_result = yield from lg_f({passed})
-        except GeneratorExit:
+        except lg_GeneratorExit:
             lg_abandoned(lg_call)
             raise
-        except BaseException as lg_error:
+        except lg_BaseException as lg_error:
             lg_raised(lg_call, lg_error)
             raise
         lg_returned(lg_call, None)
@@ -108,19 +109,19 @@ def make(lg_f):
             while True:
                 try:
                     lg_sent = yield lg_item
-                except GeneratorExit:
+                except lg_GeneratorExit:
                     await lg_inner.aclose()
                     raise
-                except BaseException as lg_thrown:
+                except lg_BaseException as lg_thrown:
                     lg_item = await lg_inner.athrow(lg_thrown)
                 else:
                     lg_item = await lg_inner.asend(lg_sent)
-        except StopAsyncIteration:
+        except lg_StopAsyncIteration:
             pass
-        except GeneratorExit:
+        except lg_GeneratorExit:
             lg_abandoned(lg_call)
             raise
-        except BaseException as lg_error:
+        except lg_BaseException as lg_error:
             lg_raised(lg_call, lg_error)
             raise
         lg_returned(lg_call, None)
@@ -131,8 +132,6 @@ _MANAGER = """\
 def make(lg_f):
     def {name}({parameters}):
         __tracebackhide__ = True
-        if not lg_open:
-            return lg_f({passed})
         return lg_manager(lg_woven, {read}, lambda: lg_f({passed}))
     return {name}
 """
@@ -149,6 +148,8 @@ def _form_of(function: Function) -> str:
         return "with"
     if code is _ASYNC_HELPER:
         return "async with"
+    if not inspect.isroutine(function) and not isinstance(function, type | functools.partial):
+        function = getattr(type(function), "__call__", function)  # an object that can be called
     if inspect.isasyncgenfunction(function):
         return "async generator"
     if inspect.iscoroutinefunction(function):
@@ -200,7 +201,7 @@ def weave(
         name: what reports call it; by default its qualified name.
 
     Returns:
-        the wrapper: a function of the same form.
+        the wrapper: a function of the same form; with LIFEGUARD=off the function itself.
 
     Raises:
         DeclarationError: a name that is no parameter, contracts that contradict each other, or one that its form cannot
@@ -221,6 +222,8 @@ def weave(
     form = _form_of(function)
     visible = declared or signature_of(function)
     _check(contracts, name, form, visible)
+    if switch() == "off":
+        return function
     woven = Woven(function, contracts, name, origin)
     wrapper = _build(woven, function, form, visible)
     _dress(wrapper, function, attributes, woven)
@@ -248,7 +251,8 @@ def _watch_for_drop(woven: Woven, function: Function) -> None:
 
 
 def _check(contracts: tuple[Contract, ...], name: str, form: str, visible: inspect.Signature | None) -> None:
-    result = _NO_RESULT.format(f"a {form} function") if form in ("generator", "async generator") else None
+    article = "an" if form.startswith("a") else "a"
+    result = _NO_RESULT.format(f"{article} {form} function") if form in ("generator", "async generator") else None
     for contract in contracts:
         if visible is not None:
             contract.check(_usable(visible), function=name, result=result)
@@ -257,7 +261,7 @@ def _check(contracts: tuple[Contract, ...], name: str, form: str, visible: inspe
             ordered = any(isinstance(kind, Rollback) and kind.order is not None for kind in contract.kinds)
             if (contract.verb in ("atomic", "settles") and not wide) or (contract.verb == "on_failure" and ordered):
                 raise DeclarationError.at_caller(
-                    f"{name}: {contract} on a {form} function cannot tell what it opens "
+                    f"{name}: {contract} on {article} {form} function cannot tell what it opens "
                     "from what its caller does between two items; "
                     "name the subject with about=, or put the contract on the function that consumes it"
                 )
@@ -293,7 +297,7 @@ def _build(woven: Woven, function: Function, form: str, visible: inspect.Signatu
         read = "lg_bind(lg_args, lg_kwargs)"
         binder = _binder(wanted, visible)
     plain = function.__name__ if isinstance(getattr(function, "__name__", None), str) else "wrapped"
-    if not plain.isidentifier() or keyword.iskeyword(plain) or plain in known:
+    if not plain.isidentifier() or keyword.iskeyword(plain) or plain in known or plain.startswith("lg_"):
         plain = "wrapped"
     source = _TEMPLATES[form].format(name=plain, parameters=parameters, passed=passed, read=read)
     namespace: dict[str, Any] = {
@@ -305,10 +309,13 @@ def _build(woven: Woven, function: Function, form: str, visible: inspect.Signatu
         "lg_abandoned": watching.abandoned,
         "lg_manager": WatchedManager if form == "with" else WatchedAsyncManager,
         "lg_bind": binder,
+        "lg_BaseException": BaseException,  # a parameter may have the name of a builtin
+        "lg_GeneratorExit": GeneratorExit,
+        "lg_StopAsyncIteration": StopAsyncIteration,
     }
     file = f"{GENERATED}{woven.name} {id(woven):x}>"
     exec(compile(source, file, "exec", dont_inherit=True), namespace)  # our own template, with the parameters' names
-    wrapper: FunctionType = namespace["make"](function)
+    wrapper: FunctionType = namespace.pop("make")(function)  # no cycle stays, so that a wrapper goes when it is dropped
     if binder is None:
         wrapper.__defaults__ = getattr(function, "__defaults__", None)
         wrapper.__kwdefaults__ = getattr(function, "__kwdefaults__", None)

@@ -38,6 +38,9 @@ class Payer:
     cascade: bool = False
 
 
+_LONG: Final = 120
+"""A key that takes more characters than this is not spelled out in the line that would allow it."""
+
 payers: list[Callable[[Kind], Iterable[Payer]]] = []
 """Asked which functions may pay what is owed of a kind."""
 
@@ -52,17 +55,20 @@ def entry(note: Note) -> Entry:
     return Entry(note.seq, note.verb, note.function, resolve(note.site) if note.site else None, note.actor, note.text)
 
 
+def _state(generation: Generation) -> str:
+    return generation.state.value if isinstance(generation.kind, Resource) else "owed"
+
+
 def outstanding(generation: Generation) -> Outstanding:
     """An open obligation as users see it."""
     kind = generation.kind
-    state = generation.state.value if isinstance(kind, Resource) else "owed"
     owner = generation.owner
     first = generation.first[0] if generation.first else None
     return Outstanding(
         kind.name,
         plain(generation.key),
         show_fields(generation.key, kind.fields),
-        state,
+        _state(generation),
         name_of(owner.kind, owner.key) if owner is not None and is_open(owner) else f"scope {generation.book.name!r}",
         generation.book.name,
         tuple(map(subject_of, generation.about)),
@@ -83,12 +89,13 @@ def counts(book: Book) -> dict[str, Counts]:
     return found
 
 
-def violation(finding: Finding, ended: str) -> Violation:
+def violation(finding: Finding, ended: str, raised: Place | None = None) -> Violation:
     """A finding, put into words.
 
     Args:
         finding: what was found.
         ended: how the scope ended, or "open" while it has not.
+        raised: where the exception that left the scope was raised.
     """
     rule = RULES[finding.code]
     generation, kind = finding.generation, finding.kind
@@ -117,7 +124,7 @@ def violation(finding: Finding, ended: str) -> Violation:
         message=f"{about}: {text}" if about else text,
         owed=_owed(generation),
         done=_done(generation, history),
-        ended=_why_here(finding, ended),
+        ended=_why_here(finding, ended, raised),
         acquired=acquired,
         place=place if place is not None else acquired,
         actor=broke.actor if broke is not None else history[0].actor if history else "",
@@ -140,7 +147,7 @@ def _acquired(generation: Generation | None) -> Place | None:
 
 def _child(child: Generation) -> str:
     place = _acquired(child)
-    return f"{name_of(child.kind, child.key)} ({child.state.value})" + (f", from {place}" if place else "")
+    return f"{name_of(child.kind, child.key)} ({_state(child)})" + (f", from {place}" if place else "")
 
 
 def _owed(generation: Generation | None) -> str:
@@ -151,7 +158,7 @@ def _owed(generation: Generation | None) -> str:
     paying = _payers_of(kind)
     if isinstance(kind, Rollback):
         return f"roll back {what}{_named(paying)}"
-    due = "" if not is_open(generation) else _due(generation)
+    due = _due(generation) if is_open(generation) else " once"
     if generation.state is State.DOUBT:
         release = f"find out whether {what} exists, and release it"
     else:
@@ -215,15 +222,22 @@ def _done(generation: Generation | None, history: tuple[Entry, ...]) -> str:
     return ", ".join(done) if done else "nothing"
 
 
-def _why_here(finding: Finding, ended: str) -> str:
-    if finding.code in ("LG101", "LG102", "LG110", "LG201", "LG202", "LG205") or finding.call is None:
-        return {"normally": "the scope ended normally", "open": "the scope is still open"}.get(
-            ended, f"the scope was left by {ended}"
-        )
+_AT_THE_END = frozenset({"LG101", "LG102", "LG110", "LG201", "LG202", "LG205"})
+"""These are said when the scope ends, whatever call they go back to."""
+
+
+def _why_here(finding: Finding, ended: str, raised: Place | None) -> str:
     call = finding.call
-    where = f" at {resolve(call.site)}" if call.site is not None else ""
-    raised = f", which raised {call.error}" if call.error else ""
-    return f"at the end of {call.function}{raised}{where}"
+    if call is None or finding.code in _AT_THE_END:
+        where = f", raised at {raised}" if raised is not None else ""
+        return {"normally": "the scope ended normally", "open": "the scope is still open"}.get(
+            ended, f"the scope was left by {ended}{where}"
+        )
+    called = f", called at {resolve(call.site)}" if call.site is not None else ""
+    if not call.error:
+        return f"at the end of {call.function}{called}"
+    where = f" at {call.error_place}" if call.error_place is not None else ""
+    return f"at the end of {call.function}{called}, which raised {call.error}{where}"
 
 
 def _hint(finding: Finding) -> str:
@@ -234,12 +248,13 @@ def _hint(finding: Finding) -> str:
     close = [key for key in tally.strangers if alike(key, generation.key)] if tally is not None else []
     if not close:
         return ""
-    return f"the key {show(close[-1])} ({_type(close[-1])}), which was never acquired, was released or used: this one is a {_type(generation.key)}"
+    stranger = f"the key {show(close[-1])} ({_type(close[-1])}), which was never acquired, was released or used"
+    return f"{stranger}: this one is {_type(generation.key)}"
 
 
 def _type(key: Key) -> str:
-    value = plain(key)
-    return type(value).__name__
+    name = type(plain(key)).__name__
+    return f"an {name}" if name[0] in "aeiouAEIO" else f"a {name}"
 
 
 def _fix(code: str) -> str:
@@ -252,5 +267,6 @@ def _allow(finding: Finding) -> str:
     if finding.kind is None or finding.key is None or RULES[finding.code].severity == "warning":
         return ""
     value = plain(finding.key)
-    key = f", {value!r}" if identify(value) == finding.key else ""
+    literal = repr(value) if identify(value) == finding.key else ""
+    key = f", {literal if len(literal) <= _LONG else '…'}" if literal else ""
     return f"scope.allow({re.sub(r'[^0-9a-zA-Z_]+', '_', finding.kind.name)}{key}, rule={finding.code!r}, why=…)"

@@ -67,6 +67,7 @@ class Engine(Desk):
         if effect in (Effect.OPEN, Effect.OPEN_IN_DOUBT):
             generation = self._open_acquired(call, act, home)
             if effect is Effect.OPEN_IN_DOUBT:
+                home.tally(act.kind)
                 generation.state = State.DOUBT
                 generation.first[-1] = Note(self.seq, event.value, call.function, call.site, call.actor, call.error)
                 return
@@ -526,7 +527,8 @@ class Engine(Desk):
         position = group.steps.index(target)
         before = [one for one in group.steps[position + 1 :] if is_open(one) and one not in group.tried]
         if before:
-            self.blame(target, "LG206", f"rolled back before {len(before)} later step(s)", call, tuple(before))
+            later = "a later step" if len(before) == 1 else f"{len(before)} later steps"
+            self.blame(target, "LG206", f"rolled back before {later}", call, tuple(before))
 
 
 def _amounts(amounts: tuple[float, ...]) -> str:

@@ -143,9 +143,8 @@ class Desk:
             elif cascade is None:
                 held.append(part)
         if held:
-            self.blame(
-                generation, "LG108", f"released while {len(held)} of its parts are still held", call, tuple(held)
-            )
+            parts = "a part of it is" if len(held) == 1 else f"{len(held)} of its parts are"
+            self.blame(generation, "LG108", f"released while {parts} still held", call, tuple(held))
 
     def unmatched(self, call: Call, act: Act, verb: str) -> None:
         """Count an event on a key that was never seen; LG105 or LG203 where the kind says so."""

@@ -128,7 +128,7 @@ def _left(generation: Generation, error: bool, ended: str) -> tuple[str, str]:
     if generation.state is State.PARTLY:
         return (
             "LG110",
-            f"released only in part: {', '.join(generation.paid)} done, {', '.join(generation.remaining)} still due",
+            f"released only in part: {_rest(generation)}",
         )
     if error:
         return "LG102", f"still held when the scope was left by {ended}"
