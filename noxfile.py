@@ -1,0 +1,151 @@
+"""What the project can be asked to do: `nox -s tests`, `nox -s demo`, … (`nox -l` lists all)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["tests"]
+# An environment is kept and reused; the package itself is always built and installed anew.
+nox.options.reuse_venv = "yes"
+# A Python that is missing is named and skipped on a developer's machine, and is an error where CI is set.
+nox.options.error_on_missing_interpreters = "CI" in os.environ
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+OLDEST = PYTHONS[0]
+ROOT = Path(__file__).parent
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+
+NOVA = """
+nova==34.0.0 openstack-placement SQLAlchemy<2.1 python-memcached fixtures testtools oslotest stestr requests-mock
+wsgi-intercept osprofiler ddt psycopg2-binary PyMySQL testscenarios testresources oslo.vmware
+""".split()
+
+# A fixed sample of the mutants, a fifth of them and the first of every function, so that a run ends within minutes.
+MUTANTS = "lifeguard.ledger.*__mutmut_*[14]"
+MUTATION_SCORE = 45.0
+"""So many per cent of the sample must be found by the tests: what was reached once must not be lost."""
+
+
+def find_pythons_of_pyenv() -> None:
+    """Let pyenv's shims answer for every Python that it has installed, not only for the one chosen as global."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    if "PYENV_VERSION" not in os.environ and versions.is_dir():
+        found = [path.name for python in PYTHONS for path in sorted(versions.glob(f"{python}.*"), reverse=True)]
+        if found:
+            os.environ["PYENV_VERSION"] = ":".join(found)
+
+
+find_pythons_of_pyenv()
+
+
+def group(name: str) -> list[str]:
+    """The requirements of a dependency group of pyproject.toml."""
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def install(session: nox.Session, *requirements: str) -> None:
+    """Install requirements, and the package as it is built from this tree: a copy of it, not a link to it."""
+    if requirements:
+        session.install(*requirements)
+    session.install("--force-reinstall", "--no-deps", str(ROOT))
+
+
+def run_pytest(session: nox.Session, *arguments: str) -> None:
+    """Run pytest so that `import lifeguard` can only find what is installed."""
+    session.run("python", "-m", "pytest", *arguments, env={"PYTHONSAFEPATH": "1"})
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests against the built package."""
+    install(session, *group("test"))
+    run_pytest(session, *session.posargs)
+
+
+@nox.session(python=OLDEST)
+def minimums(session: nox.Session) -> None:
+    """Run the tests with the oldest Python and the oldest versions of what they need."""
+    install(session, *(requirement.replace(">=", "==") for requirement in group("test")))
+    run_pytest(session, *session.posargs)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Show what lifeguard says of a service whose rollbacks have holes."""
+    install(session)
+    session.run("python", "examples/multi_cell_migration.py", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format, and which module may import which."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": str(ROOT)})
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check the types of the package and what users see of them, with mypy and with pyright."""
+    session.install(*group("typing"))
+    session.run("mypy")
+    python = str(Path(session.bin, "python"))
+    for project in (".", "tests/typing"):
+        session.run("pyright", "-p", project, "--pythonpath", python, env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a broken link is an error."""
+    session.install(*group("docs"))
+    session.run("mkdocs", "build", "--strict", "--site-dir", str(Path(session.create_tmp(), "site")))
+
+
+@nox.session(python=OLDEST)
+def mutation(session: nox.Session) -> None:
+    """Break the ledger in hundreds of small ways and count how many the tests notice (`-- "*"` for all ways)."""
+    session.install(*group("mutation"))
+    copy = Path(session.create_tmp(), "copy").resolve()
+    shutil.rmtree(copy, ignore_errors=True)
+    for folder in ("lifeguard", "tests"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    with session.chdir(copy):
+        children = str(os.cpu_count() or 1)
+        mutants = session.posargs or [MUTANTS]
+        few = {"LIFEGUARD_EXAMPLES": "30"}
+        session.run("mutmut", "run", "--max-children", children, *mutants, env=few, silent=True)
+        session.run("mutmut", "export-cicd-stats", silent=True)
+        counts = json.loads((copy / "mutants" / "mutmut-cicd-stats.json").read_text())
+        results = str(session.run("mutmut", "results", silent=True)).splitlines()
+    missed = [line.strip() for line in results if line.endswith((": survived", ": no tests", ": suspicious"))]
+    found = counts["killed"] + counts["timeout"] + counts["segfault"]
+    score = 100 * found / max(1, found + len(missed))
+    print(*missed, f"{found} of {found + len(missed)} mutants were found: {score:.1f} %", sep="\n")
+    if score < MUTATION_SCORE:
+        session.error(f"The tests found fewer than {MUTATION_SCORE} % of the mutants.")
+
+
+@nox.session(python=OLDEST)
+def nova(session: nox.Session) -> None:
+    """Run Nova's cross-cell resize suite, unmodified, under contracts from outside (`-- --short` for a few tests)."""
+    here = Path(session.virtualenv.location)
+    stamp = here / "nova-installed.txt"
+    if not stamp.exists() or stamp.read_text() != "\n".join(NOVA):
+        session.install(*NOVA)
+        # The wheel installs api-paste.ini below the environment, and Nova's tests look for it beside the package.
+        link = here / "lib" / f"python{OLDEST}" / "site-packages" / "etc"
+        if not link.exists():
+            link.symlink_to(here / "etc")
+        stamp.write_text("\n".join(NOVA))
+    install(session, "pytest")
+    session.run("python", "examples/nova/run.py", *session.posargs)
+    if not session.posargs:
+        run_pytest(session, "tests/nova")

@@ -1,0 +1,128 @@
+"""The documentation is true: its code runs and prints what is shown, and its page of the rules is the table.
+
+`python tests/test_docs.py` writes the outputs and the page of the rules anew; read the difference before you keep it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lifeguard.rules import RULES
+
+DOCS = Path(__file__).parent.parent / "docs"
+SKETCHES = {"design.md", "nova.md"}  # their code is not meant to be run
+PAGES = sorted(page.name for page in DOCS.glob("*.md") if page.name not in SKETCHES)
+
+FENCED = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: str) -> list[re.Match[str]]:
+    """The fenced blocks of a page."""
+    return list(FENCED.finditer((DOCS / page).read_text()))
+
+
+def run_here(page: str) -> list[str]:
+    """Run a page's Python in one namespace; give what each block prints."""
+    namespace: dict[str, object] = {"__name__": f"docs_{Path(page).stem}"}
+    printed = []
+    for block in blocks(page):
+        if block["language"] == "python":
+            line = block.string.count("\n", 0, block.start("code"))
+            with contextlib.redirect_stdout(io.StringIO()) as output:
+                exec(compile("\n" * line + block["code"], page, "exec"), namespace)
+            printed.append(output.getvalue())
+    return printed
+
+
+def run(page: str) -> list[tuple[int, re.Match[str] | None, str]]:
+    """Run a page in a fresh interpreter; give for each block of Python its line, the output shown below it, and the real one."""
+    ran = subprocess.run([sys.executable, "-W", "error", __file__, page], capture_output=True, text=True)
+    assert not ran.returncode, ran.stderr
+    printed = iter(json.loads(ran.stdout))
+    found = []
+    for block, following in zip(blocks(page), [*blocks(page)[1:], None], strict=False):
+        if block["language"] == "python":
+            adjacent = following is not None and not block.string[block.end() : following.start()].strip()
+            shown = following if following is not None and adjacent and following["language"] == "text" else None
+            found.append((block.string.count("\n", 0, block.start("code")) + 1, shown, next(printed)))
+    return found
+
+
+def rules_page() -> str:
+    """The page of the rules, made from the table."""
+    lines = [
+        "# Rules",
+        "",
+        "<!-- Made from lifeguard/rules.py by `python tests/test_docs.py`. -->",
+        "",
+        "Every finding has a code that does not change. CWE is the [Common Weakness Enumeration](https://cwe.mitre.org);",
+        "where its number is marked as a category, it names the family and not the weakness itself.",
+        "",
+        "| code | name | CWE |",
+        "|---|---|---|",
+    ]
+    for rule in RULES.values():
+        cwe = "–" if rule.cwe is None else f"[{rule.cwe}](https://cwe.mitre.org/data/definitions/{rule.cwe}.html)"
+        name = f"{rule.name} (a warning)" if rule.severity == "warning" else rule.name
+        lines.append(
+            f"| [{rule.code}](#{rule.code.lower()}) | {name} | {cwe}{' (category)' if rule.category else ''} |"
+        )
+    for rule in RULES.values():
+        weakness = f"{rule.cwe_id}, {rule.cwe_name}" if rule.cwe_id else "none"
+        lines += [
+            "",
+            f'## <a id="{rule.code.lower()}"></a>{rule.code}: {rule.name}',
+            "",
+            f"**Said when.** {rule.said}",
+            "",
+            f"**Means.** {rule.meaning}",
+            "",
+            f"**Fix.** {rule.fix}",
+            "",
+            f"**CWE.** {weakness}{' (category)' if rule.category else ''}.",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_code_of_the_page_runs_and_prints_what_is_shown(page: str) -> None:
+    """A reader who types a page's code in gets exactly what the page shows."""
+    for line, shown, printed in run(page):
+        assert (line, shown["code"] if shown else "") == (line, printed)
+
+
+def test_page_of_the_rules_is_the_table() -> None:
+    """The page cannot fall behind the table that the reports are made from."""
+    assert rules_page() == (DOCS / "rules.md").read_text(), "run `python tests/test_docs.py`"
+
+
+def test_guide_is_run_at_all() -> None:
+    """A change to the pattern that finds the blocks must not let the pages pass by running nothing."""
+    assert {"guide.md", "vocabulary.md", "rules.md", "why.md", "index.md"} == set(PAGES)
+    assert sum(block["language"] == "python" for block in blocks("guide.md")) > 20
+
+
+def write_anew() -> None:
+    """Write the page of the rules and every output that is shown."""
+    (DOCS / "rules.md").write_text(rules_page())
+    for page in PAGES:
+        outputs = [(shown.span("code"), printed) for _, shown, printed in run(page) if shown]
+        text = (DOCS / page).read_text()
+        for (start, end), printed in reversed(outputs):
+            text = text[:start] + printed + text[end:]
+        (DOCS / page).write_text(text)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        print(json.dumps(run_here(sys.argv[1])))
+    else:
+        write_anew()
