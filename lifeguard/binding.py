@@ -55,11 +55,9 @@ class _Point:
         names = frozenset().union(*(contract.names for contract in self.contracts)) - {"result"}
         if real is not None and names <= set(real.parameters):
             return real
-        hidden = real is None or any(
+        if real is not None and not any(
             one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in real.parameters.values()
-        )
-        if not hidden:
-            assert real is not None
+        ):
             missing = ", ".join(sorted(names - set(real.parameters)))
             raise DeclarationError.at_caller(
                 f"{self.stand_in}.{self.name}: its contracts mention {missing}, which {describe(function)} does not take; "
@@ -123,8 +121,8 @@ class _Binding:
             return _watch_callable(self.point, found, self.owner, self.wovens)
         else:
             woven = inner = self.point.wrap(found, self.owner)
-            if isinstance(self.target, type) and not hasattr(type(found), "__get__"):
-                woven = staticmethod(inner)  # Python does not bind such a callable to the object
+            if isinstance(self.target, type) and not _is_bound_by_python(found):
+                woven = staticmethod(inner)
         made = woven_of(inner)
         assert made is not None
         self.wovens.add(made)
@@ -156,6 +154,11 @@ class _Binding:
             delattr(self.target, name)
         elif found is not first:
             setattr(self.target, name, found)
+
+
+def _is_bound_by_python(found: object) -> bool:
+    """Whether a callable in a class is called with the object; a partial is so from Python 3.14 on."""
+    return hasattr(type(found), "__get__") and (not isinstance(found, functools.partial) or sys.version_info >= (3, 14))
 
 
 def _without_stale(found: Any) -> Any:
@@ -471,9 +474,8 @@ def contracts_for(
 
     def bind(stand_in: type) -> type[BoundContracts]:
         if not isinstance(stand_in, type):
-            raise DeclarationError.at_caller(
-                f"contracts_for(…) decorates a stand-in class, not {repr_safely(stand_in)}"
-            )
+            what = repr_safely(stand_in)
+            raise DeclarationError.at_caller(f"contracts_for(…) decorates a stand-in class, not {what}")
         points = _points(stand_in, found)
         bound = _Bound(stand_in, found, points, instances=instances)
         for name in ("applied", "start", "stop", "rebind"):
@@ -501,9 +503,8 @@ def _resolve(target: object) -> type | ModuleType:
     try:
         found: Any = importlib.import_module(name)
     except ImportError as error:
-        raise DeclarationError.at_caller(
-            f"contracts_for({target!r}): module {name!r} cannot be imported: {error}"
-        ) from error
+        why = f"module {name!r} cannot be imported: {error}"
+        raise DeclarationError.at_caller(f"contracts_for({target!r}): {why}") from error
     for part in path.split(".") if path else ():
         if not hasattr(found, part):
             raise DeclarationError.at_caller(f"contracts_for({target!r}): {found.__name__} has no {part!r}")
@@ -531,9 +532,8 @@ def _points(stand_in: type, target: type | ModuleType) -> dict[str, _Point]:
             real = inspect.getattr_static(target, name)
         except AttributeError:
             where = target.__qualname__ if isinstance(target, type) else target.__name__
-            raise DeclarationError.at_caller(
-                f"{stand_in.__qualname__}.{name}: {where} has no {name!r}{_nearest(name, target)}"
-            ) from None
+            why = f"{where} has no {name!r}{_nearest(name, target)}"
+            raise DeclarationError.at_caller(f"{stand_in.__qualname__}.{name}: {why}") from None
         inner = inner_of(real)
         if not callable(inner):
             raise DeclarationError.at_caller(f"{stand_in.__qualname__}.{name}: {repr_safely(real)} is not a method")

@@ -38,7 +38,7 @@ def _all_classes() -> Iterator[type]:
     todo: list[type] = [object]
     seen: set[int] = set()
     while todo:
-        for cls in type.__subclasses__(todo.pop()):
+        for cls in _subclasses(todo.pop()):
             if id(cls) not in seen:
                 seen.add(id(cls))
                 todo.append(cls)
@@ -102,7 +102,7 @@ def _hiding(owner: type, name: str) -> Iterator[tuple[type, Any]]:
 
 def _overrides(since: int, scope: Any) -> Iterator[Blind]:
     """Overrides that hide a contract of a kind that the scope saw."""
-    seen = scope.book.tallies.keys()
+    seen = scope.book.tallies.copy().keys()
     if not seen:
         return
     _learn_owners()
@@ -133,13 +133,15 @@ def _in_use(cls: type, since: int) -> bool:
 
 
 def _dropped(since: int, scope: Any) -> Iterator[Blind]:
-    for alive, name in list(DROPPED):
-        function = alive()
+    seen = scope.book.tallies.copy().keys()
+    for alive, name, kinds in list(DROPPED):
+        function = alive() if not seen or seen & kinds else None
         for namespace, attribute in _namespaces(function) if function is not None else ():
             if _runs_without_us(inner_of(namespace.get(attribute)), function):
                 text = (
                     f"the wrapper of {name} was dropped by a decorator above it, which took the function from under it "
-                    "(icontract and deal do so when they stand above and below): put lifeguard's decorators directly on the function"
+                    "(icontract and deal do so when they stand above and below): "
+                    "put lifeguard's decorators directly on the function"
                 )
                 yield "error", text, (name, "dropped")
 
@@ -185,7 +187,7 @@ def _unused(since: int, scope: Any) -> Iterator[str]:
     called = {contract for woven in list(REGISTRY) if woven.last >= since for contract in woven.contracts}
     for woven in sorted(living, key=lambda one: one.name):
         kinds = {kind for contract in woven.contracts for kind in contract.kinds}
-        if woven.last < since and kinds & scope.book.tallies.keys() and not called.issuperset(woven.contracts):
+        if woven.last < since and kinds & scope.book.tallies.copy().keys() and not called.issuperset(woven.contracts):
             yield woven.name
 
 

@@ -102,9 +102,15 @@ def _skip_gone(node: Node | None) -> Node | None:
     return node
 
 
-def scopes_of(node: Node | None) -> Iterator[Scope]:
-    """The open scopes that a call is in: those of its context, the innermost first, then those of the process, the last
-    opened first.
+def scopes_of(node: Node | None) -> tuple[list[Scope], int]:
+    """The open scopes that a call is in.
+
+    Args:
+        node: what is current where the call is made.
+
+    Returns:
+        those of its context, the innermost first, then those of the process, the last opened first; and how many of
+        them are of its context.
     """
     seen: list[Scope] = []
     todo = [node]
@@ -115,18 +121,23 @@ def scopes_of(node: Node | None) -> Iterator[Scope]:
         todo.append(node.outer)
         if not node.left and node.scope not in seen:
             seen.append(node.scope)
-            if not node.scope.book.closed:
-                yield node.scope
             if node.scope.outer is not node.outer:
                 todo.append(node.scope.outer)  # made current elsewhere: what it was opened in encloses it all the same
-    for scope in reversed(tuple(PROCESS)):
-        if scope not in seen and not scope.book.closed:
-            yield scope
+    found = [scope for scope in seen if not scope.book.closed]
+    own = len(found)
+    found += [scope for scope in reversed(tuple(PROCESS)) if scope not in seen and not scope.book.closed]
+    return found, own
 
 
-def chain() -> tuple[Book, ...]:
-    """The books of the scopes that a call made here and now is in."""
-    return tuple([scope.book for scope in scopes_of(CURRENT.get(None))])
+def chain_of(node: Node | None) -> tuple[tuple[Book, ...], int]:
+    """The books of the scopes that a call is in which has this node, and how many of them are of its own context."""
+    scopes, own = scopes_of(node)
+    return tuple([scope.book for scope in scopes]), own
+
+
+def chain() -> tuple[tuple[Book, ...], int]:
+    """The same for a call made here and now."""
+    return chain_of(CURRENT.get(None))
 
 
 _names = threading.local()
@@ -195,7 +206,7 @@ unused_contracts: list[Callable[[int, Scope], Iterable[str]]] = []
 def _after_fork() -> None:
     for scope in OPEN:
         scope.inert = True
-        scope.book.closed = True
+        scope.book.sealed = scope.book.closed = True
         scope.book.held.clear()
         scope.book.settled.clear()
     OPEN.clear()

@@ -29,15 +29,17 @@ class HandEvents:
         """Raise UsageError unless the scope is open."""
         raise NotImplementedError
 
-    def chain(self) -> tuple[Book, ...]:
-        """The books of this scope and of the open ones around it, the innermost first."""
+    def chain(self) -> tuple[tuple[Book, ...], int]:
+        """The books of this scope and of the open ones around it, and how many of them do not only reach the process."""
         raise NotImplementedError
 
     def _by_hand(self, act: Act, what: str, error: BaseException | None) -> None:
         __tracebackhide__ = True
         self.expect_open(what)
         thread, actor = context.actor()
-        call = Call("by hand", chain=self.chain(), site=caller(sys._getframe(2)), actor=actor, thread=thread)
+        chain, around = self.chain()
+        site = caller(sys._getframe(2))
+        call = Call("by hand", chain=chain, around=around, site=site, actor=actor, thread=thread)
         if error is not None:
             call.error = problem_text(error)
         LEDGER.begin(call)
@@ -206,7 +208,7 @@ class HandEvents:
             )
         self.expect_open("seed()")
         _, actor = context.actor()
-        call = Call("seed", chain=self.chain(), site=caller(sys._getframe(1)), actor=actor)
+        call = Call("seed", chain=self.chain()[0], site=caller(sys._getframe(1)), actor=actor)
         LEDGER.seed(self.book, kind, [identify(key) for key in keys], call, why)
 
 

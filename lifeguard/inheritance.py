@@ -102,7 +102,7 @@ def implements(*services: type) -> Callable[[C], C]:
     def weave_all(fake: C) -> C:
         if not isinstance(fake, type):
             raise DeclarationError.at_caller(f"implements(…) decorates a class, not {repr_safely(fake)}")
-        taken: list[tuple[str, object, object, list[Woven]]] = []
+        taken: list[tuple[str, object, list[Woven]]] = []
         for service in services:
             carried = [(name, value, list(reached(inner_of(value)))) for name, value in _members(service)]
             carried = [one for one in carried if one[2]]
@@ -112,7 +112,7 @@ def implements(*services: type) -> Callable[[C], C]:
                 )
             for name, value, wovens in carried:
                 if _compare(fake, service, name, value):
-                    taken.append((name, inspect.getattr_static(fake, name), value, wovens))
+                    taken.append((name, value, wovens))
         for one in taken:
             _take_over(fake, *one)
         return fake
@@ -143,13 +143,14 @@ def _compare(fake: type, service: type, name: str, value: object) -> bool:
         raise DeclarationError.at_caller(f"{what}, but its {name!r} is {repr_safely(own)}, which cannot be called")
     if _form(function) != _form(real):
         raise DeclarationError.at_caller(f"{what}, but its {name!r} is {_form(function)}, not {_form(real)}")
-    problem = _not_callable_as(function, real)
+    problem = _not_callable_as(function, real, receiver=not isinstance(own, staticmethod))
     if problem:
         raise DeclarationError.at_caller(f"{what}, but its {name!r} cannot be called as the service's: {problem}")
     return True
 
 
-def _take_over(fake: type, name: str, own: object, value: object, wovens: list[Woven]) -> None:
+def _take_over(fake: type, name: str, value: object, wovens: list[Woven]) -> None:
+    own = inspect.getattr_static(fake, name)
     function, real = cast(Function, inner_of(own)), cast(Function, inner_of(value))
     mine = [contract for woven in reached(function) for contract in woven.contracts]
     inherited = tuple(
@@ -180,16 +181,21 @@ def _take_over(fake: type, name: str, own: object, value: object, wovens: list[W
     setattr(fake, name, watched)
 
 
-def _not_callable_as(function: Function, real: Function) -> str:
+def _has_receiver(signature: inspect.Signature) -> bool:
+    first = next(iter(signature.parameters.values()), None)
+    return first is not None and first.kind in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD)
+
+
+def _not_callable_as(function: Function, real: Function, *, receiver: bool) -> str:
     """Why a call that fits the service does not fit the fake; "" where it does."""
     own, wanted = signature_of(function), signature_of(real)
     if own is None or wanted is None:
         return ""
-    has = own.parameters
+    has, needed = (dict(list(one.parameters.items())[receiver and _has_receiver(one) :]) for one in (own, wanted))
     takes_any = any(one.kind is one.VAR_POSITIONAL for one in has.values())
     takes_any_keyword = any(one.kind is one.VAR_KEYWORD for one in has.values())
     places = [name for name, one in has.items() if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
-    for place, (name, one) in enumerate(wanted.parameters.items()):
+    for place, (name, one) in enumerate(needed.items()):
         if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
             continue
         mine = has.get(name)
@@ -212,6 +218,6 @@ def _not_callable_as(function: Function, real: Function) -> str:
             return f"its parameter {name!r} can only be given by keyword"
     for name, mine in has.items():
         required = mine.default is mine.empty and mine.kind not in (mine.VAR_POSITIONAL, mine.VAR_KEYWORD)
-        if required and name not in wanted.parameters:
+        if required and name not in needed:
             return f"it needs a parameter {name!r}, which the service does not have"
     return ""

@@ -132,7 +132,6 @@ class Resource:
     __slots__ = (
         "__weakref__",
         "_invariants",
-        "_payers",
         "again",
         "cascade",
         "fields",
@@ -182,7 +181,6 @@ class Resource:
         self.within = within
         self.cascade = bool(cascade)
         self._invariants: list[Invariant] = []
-        self._payers: dict[str, None] = {}  # what may pay, as reports name it
 
     def __repr__(self) -> str:
         return f"Resource({self.name!r})"
@@ -202,7 +200,7 @@ class Rollback:
         DeclarationError: a value of the wrong sort.
     """
 
-    __slots__ = ("__weakref__", "_invariants", "_payers", "name", "order", "unseen")
+    __slots__ = ("__weakref__", "_invariants", "name", "order", "unseen")
 
     def __init__(self, name: str, *, order: Literal["lifo"] | None = None, unseen: Unseen = "ignore") -> None:
         self.name = _name_of(name, "Rollback()")
@@ -212,7 +210,6 @@ class Rollback:
         self.order: Literal["lifo"] | None = order
         self.unseen: Unseen = unseen
         self._invariants: list[Invariant] = []
-        self._payers: dict[str, None] = {}  # what may pay, as reports name it
 
     def __repr__(self) -> str:
         return f"Rollback({self.name!r})"

@@ -87,7 +87,7 @@ def lone_book() -> Book | None:
         if node.left or node.outer is not None or (PROCESS and (len(PROCESS) > 1 or PROCESS[0] is not scope)):
             return None
     book = scope.book
-    if scope.outer is not None or book.closed or book.observers or book.only is not None or book.ignore:
+    if scope.outer is not None or book.sealed or book.observers or book.only is not None or book.ignore:
         return None
     return book
 
@@ -95,7 +95,7 @@ def lone_book() -> Book | None:
 def begin(woven: Woven, plain: Plain, arguments: Mapping[str, object], site: Site | None) -> Quick | None:
     """A plain call begins; None where it has to go the long way."""
     book = lone_book()
-    if book is None or plain.kind._invariants or SPANS.get(None) or LEDGER.looks_wide:
+    if book is None or plain.kind._invariants or SPANS.get(()) or LEDGER.looks_wide:
         return None
     quick = Quick(woven, arguments, book, site)
     if not plain.late:
@@ -120,7 +120,7 @@ def begin(woven: Woven, plain: Plain, arguments: Mapping[str, object], site: Sit
 def returned(quick: Quick, plain: Plain, result: object) -> bool:
     """A plain call has returned; False where its end has to go the long way."""
     woven, site = quick.woven, quick.site
-    if quick.book.closed or SPANS.get(None) or LEDGER.looks_wide or lone_book() is not quick.book:
+    if quick.book.sealed or SPANS.get(()) or LEDGER.looks_wide or lone_book() is not quick.book:
         return False
     told = (woven.name, site, quick.actor, quick.thread, AWAITING.get(()))
     if plain.verb is Verb.ACQUIRE:

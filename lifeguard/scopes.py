@@ -333,7 +333,7 @@ class Scope(HandEvents):
         troubles = [tell_safely(observer.closed, verdict, "an observer") for observer in self.book.observers]
         if self._on_leak is not None:
             troubles += [tell_safely(self._on_leak, one, "on_leak") for one in left]
-        around = next(context.scopes_of(self.outer), None)
+        around = next(iter(context.scopes_of(self.outer)[0]), None)
         enforce(
             verdict,
             error,
@@ -350,7 +350,7 @@ class Scope(HandEvents):
         place = raised_at(error) if error is not None else None
         told_ended = f"{ended}, raised at {place}" if place is not None else ended
         for invariant in {one: None for kind in list(self.book.tallies) for one in kind._invariants}:
-            check_invariant(invariant, self.chain(), None)
+            check_invariant(invariant, self.chain()[0], None)
         since = self.book.opened_at
         for severity, text, about in [blind for ask in context.blind_spots for blind in ask(since, self)]:
             for finding in LEDGER.complain((self.book,), "LG402", text, about=about):
@@ -473,9 +473,9 @@ class Scope(HandEvents):
             raise UsageError.at_caller(f"allow(): {self!r} has been judged already")
         self._allowances.append(allowance(kind, key, why=why, rule=rule, about=about, at_most=at_most))
 
-    def chain(self) -> tuple[Book, ...]:
-        """The books of this scope and of the open ones around it, the innermost first."""
-        return tuple(one.book for one in context.scopes_of(Node(self, self.outer)))
+    def chain(self) -> tuple[tuple[Book, ...], int]:
+        """The books of this scope and of the open ones around it, and how many of them do not only reach the process."""
+        return context.chain_of(Node(self, self.outer))
 
     # -- as a decorator ---------------------------------------------------------------------------------------------------------
 

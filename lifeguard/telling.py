@@ -74,12 +74,12 @@ def own_defect(function: str, error: Exception) -> None:
     """Say, as LG401, that lifeguard itself failed in a call of this function."""
     with contextlib.suppress(Exception):  # near the limit of recursion even that may fail
         text = f"{function}: lifeguard itself failed ({problem_text(error)}); please report it"
-        LEDGER.complain(context.chain(), "LG401", text, about=text)
+        LEDGER.complain(context.chain()[0], "LG401", text, about=text)
 
 
 def _invariants(call: Call, acts: list[Act], spans: tuple[Span, ...]) -> list[Finding]:
     findings: list[Finding] = []
-    if not call.chain:
+    if not call.chain or LEDGER.busy:  # in the middle of another step: asked again at the next call, and at the end
         return findings
     touched = {act.kind for act in acts}
     judged: set[Kind] = set()

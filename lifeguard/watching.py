@@ -7,7 +7,7 @@ import sys
 import weakref
 from collections.abc import Callable, Mapping
 from contextvars import Token
-from typing import Any, cast
+from typing import Any
 
 from lifeguard import context, quick
 from lifeguard.context import AWAITING, LEDGER, OPEN, SPANS
@@ -104,7 +104,7 @@ class Watched:
         self.handling: BaseException | None = None  # what was being handled when a rollback began
 
 
-# -- the life of one call ---------------------------------------------------------------------------------------------------------
+# -- the life of one call ----------------------------------------------------------------------------------------------
 
 
 def begin(woven: Woven, arguments: Mapping[str, object], form: str) -> Watched | Quick | None:
@@ -144,9 +144,11 @@ def _begin(
 ) -> Watched:
     thread, actor = context.actor()
     receiver = arguments.get(woven.receiver) if woven.receiver is not None else None
+    chain, around = context.chain()
     call = Call(
         woven.name,
-        chain=context.chain(),
+        chain=chain,
+        around=around,
         site=site,
         actor=actor,
         thread=thread,
@@ -275,7 +277,9 @@ def _end(watched: Watched, ending: Ending, outcome: Outcome) -> None:
         LEDGER.abandon(call, watched.spans)
         return
     if call.nests:
-        call.chain = context.chain()  # scopes are looked up when the event is recorded; else at first entry
+        call.chain, call.around = (
+            context.chain()
+        )  # scopes are looked up when the event is recorded; else at first entry
     tell(call, outcome, acts, spans=spans, steps=steps, problems=watched.problems)
 
 

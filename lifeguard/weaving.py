@@ -18,7 +18,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from lifeguard import context, watching
-from lifeguard.contracts import PAYING, Contract, contradiction
+from lifeguard.contracts import Contract, contradiction
 from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
 from lifeguard.keys import repr_safely
@@ -36,9 +36,9 @@ _MARK = "__lifeguard__"
 REGISTRY: weakref.WeakSet[Woven] = weakref.WeakSet()
 """Every woven function that still exists."""
 
-DROPPED: list[tuple[weakref.ref[Any], str]] = []
-"""Functions whose wrapper has gone although they themselves had not: a decorator above may have dropped it (see
-`lifeguard.blindness`).
+DROPPED: list[tuple[weakref.ref[Any], str, frozenset[Kind]]] = []
+"""Functions whose wrapper has gone although they themselves had not, with the kinds of its contracts: a decorator above
+may have dropped it (see `lifeguard.blindness`).
 """
 
 _SYNC = """\
@@ -149,7 +149,7 @@ def _form_of(function: Function) -> str:
     if code is _ASYNC_HELPER:
         return "async with"
     if not inspect.isroutine(function) and not isinstance(function, type | functools.partial):
-        function = getattr(type(function), "__call__", function)  # an object that can be called
+        function = inspect.getattr_static(type(function), "__call__", function)  # an object that can be called
     if inspect.isasyncgenfunction(function):
         return "async generator"
     if inspect.iscoroutinefunction(function):
@@ -166,7 +166,10 @@ _TEMPLATES = {
     "async with": _MANAGER,
 }
 
-_NO_RESULT = "{} has no result when it is called: name the thing by an argument, or put the contract on a function that returns it"
+_NO_RESULT = (
+    "{} has no result when it is called: name the thing by an argument, "
+    "or put the contract on a function that returns it"
+)
 
 
 def describe(function: Function) -> str:
@@ -227,9 +230,6 @@ def weave(
     woven = Woven(function, contracts, name, origin)
     wrapper = _build(woven, function, form, visible)
     _dress(wrapper, function, attributes, woven)
-    for contract in contracts:
-        if contract.verb in PAYING and name not in contract.kind._payers:
-            contract.kind._payers[name] = None
     woven.wrapper = weakref.ref(wrapper)
     REGISTRY.add(woven)
     _watch_for_drop(woven, function)
@@ -243,9 +243,11 @@ def _watch_for_drop(woven: Woven, function: Function) -> None:
         return
     state = woven.state
 
+    kinds = frozenset(kinds_of(woven))
+
     def dropped() -> None:
         if state["bound"] and alive() is not None:
-            DROPPED.append((alive, state["name"]))
+            DROPPED.append((alive, state["name"], kinds))
 
     weakref.finalize(woven, dropped).atexit = False
 

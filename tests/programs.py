@@ -36,7 +36,10 @@ def run_program(program: str) -> Scope:
 def report(program: str) -> str:
     """What the scope of a program reports, its events counted from 1."""
     watched = run_program(program)
-    return renumbered(watched.report(), watched)
+    text = renumbered(watched.report(), watched)
+    if watched.verdict is None:
+        watched.close()
+    return text
 
 
 def renumbered(text: str, watched: Scope) -> str:

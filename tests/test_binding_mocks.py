@@ -1,5 +1,7 @@
 """Mocks in place of methods that carry bound contracts: their calls are watched, and they stay mocks."""
 
+# ruff: noqa: D102  the classes inside the tests are the material, not the tests
+
 from __future__ import annotations
 
 import asyncio

@@ -55,10 +55,19 @@ def number(value: object = 1) -> Any:
 
 # What is written, and what the message says: the value, and what was expected.
 DECORATORS: dict[str, tuple[Callable[[], Any], list[str]]] = {
-    "a kind that is a text": (lambda: acquires(wrong, key="a"), ["acquires(…) takes a Resource", "'a value of the wrong sort'"]),
+    "a kind that is a text": (
+        lambda: acquires(wrong, key="a"),
+        ["acquires(…) takes a Resource", "'a value of the wrong sort'"],
+    ),
     "a kind that is a class": (lambda: releases(number(Resource), key="a"), ["releases(…) takes a Resource", "<class"]),
-    "a rollback for a resource": (lambda: uses(number(spawn), key="a"), ["takes a Resource, not the rollback Rollback('spawn')"]),
-    "a resource for a rollback": (lambda: on_failure(number(image), key="a"), ["takes a Rollback", "Resource('image')"]),
+    "a rollback for a resource": (
+        lambda: uses(number(spawn), key="a"),
+        ["takes a Resource, not the rollback Rollback('spawn')"],
+    ),
+    "a resource for a rollback": (
+        lambda: on_failure(number(image), key="a"),
+        ["takes a Rollback", "Resource('image')"],
+    ),
     "rolls_back of a resource": (lambda: rolls_back(number(image), key="a"), ["rolls_back(…) takes a Rollback"]),
     "no key at all": (lambda: acquires(image, key=None), ["key=None", "a contract says which one"]),
     "an empty key": (lambda: acquires(image, key=""), ["key=''"]),
@@ -74,49 +83,100 @@ DECORATORS: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "a condition that is a number": (lambda: acquires(image, key="a", when=1), ["when=1"]),
     "each in a condition": (lambda: acquires(image, key="a", when=each("a")), ["when="]),
     "an empty list of subjects": (lambda: acquires(image, key="a", about=[]), ["about=[] names no subject"]),
-    "a subject of three": (lambda: acquires(image, key="a", about=(server, "a", "b")), ["about= takes (kind, expression)"]),
-    "a parent where the kind has none": (lambda: acquires(image, key="a", within="b"), ["within='b'", "names no parent kind"]),
+    "a subject of three": (
+        lambda: acquires(image, key="a", about=(server, "a", "b")),
+        ["about= takes (kind, expression)"],
+    ),
+    "a parent where the kind has none": (
+        lambda: acquires(image, key="a", within="b"),
+        ["within='b'", "names no parent kind"],
+    ),
     "another parent than declared": (
         lambda: acquires(port, key="a", within=(image, "b")),
         ["Resource('port') is declared to be a part of Resource('server')"],
     ),
     "a rollback as a parent": (lambda: acquires(image, key="a", within=(spawn, "b")), ["within=(…) takes a Resource"]),
     "amount with needs": (lambda: acquires(pair, key="a", amount="b"), ["amount='b'", "needs several releases"]),
-    "amount released with needs": (lambda: releases(pair, key="a", part="stop", amount="b"), ["needs several releases"]),
+    "amount released with needs": (
+        lambda: releases(pair, key="a", part="stop", amount="b"),
+        ["needs several releases"],
+    ),
     "amount with again": (lambda: acquires(counted, key="a", amount=1), ["amounts add up", "again='count'"]),
     "a negative amount": (lambda: acquires(image, key="a", amount=-1), ["amount=-1"]),
     "an amount that is a bool": (lambda: acquires(image, key="a", amount=True), ["amount=True"]),
     "an amount of each": (lambda: acquires(image, key="a", amount=each("b")), ["each(…) gives many values"]),
-    "in doubt by the result": (lambda: acquires(image, key="result.id", in_doubt=True), ["known only when the call returned"]),
+    "in doubt by the result": (
+        lambda: acquires(image, key="result.id", in_doubt=True),
+        ["known only when the call returned"],
+    ),
     "in doubt by what is set": (lambda: acquires(image, key=after("self.id"), in_doubt=True), ["made of arguments"]),
-    "in doubt is no flag": (lambda: acquires(image, key="a", in_doubt=number()), ["acquires(in_doubt=…) takes True or False, not 1"]),
-    "raises no exceptions": (lambda: acquires(image, key="a", raises=wrong), ["acquires(raises=…) takes an exception class"]),
+    "in doubt is no flag": (
+        lambda: acquires(image, key="a", in_doubt=number()),
+        ["acquires(in_doubt=…) takes True or False, not 1"],
+    ),
+    "raises no exceptions": (
+        lambda: acquires(image, key="a", raises=wrong),
+        ["acquires(raises=…) takes an exception class"],
+    ),
     "gone is a text": (lambda: releases(image, key="a", gone=wrong), ["releases(gone=…) takes an exception class"]),
-    "gone holds an instance": (lambda: uses(image, key="a", gone=(number(OSError()),)), ["uses(gone=…) takes an exception class"]),
+    "gone holds an instance": (
+        lambda: uses(image, key="a", gone=(number(OSError()),)),
+        ["uses(gone=…) takes an exception class"],
+    ),
     "a release without its part": (lambda: releases(pair, key="a"), ["needs all of 'stop', 'close'", "part="]),
-    "a part that there is not": (lambda: releases(pair, key="a", part="open"), ["needs all of 'stop', 'close'", "not 'open'"]),
-    "a part of what needs none": (lambda: releases(image, key="a", part="stop"), ["part='stop'", "needs only one release"]),
-    "idempotent is no flag": (lambda: releases(image, key="a", idempotent=number()), ["releases(idempotent=…) takes True or False"]),
-    "cascade is no flag": (lambda: releases(image, key="a", cascade=number()), ["releases(cascade=…) takes True or False, not 1"]),
+    "a part that there is not": (
+        lambda: releases(pair, key="a", part="open"),
+        ["needs all of 'stop', 'close'", "not 'open'"],
+    ),
+    "a part of what needs none": (
+        lambda: releases(image, key="a", part="stop"),
+        ["part='stop'", "needs only one release"],
+    ),
+    "idempotent is no flag": (
+        lambda: releases(image, key="a", idempotent=number()),
+        ["releases(idempotent=…) takes True or False"],
+    ),
+    "cascade is no flag": (
+        lambda: releases(image, key="a", cascade=number()),
+        ["releases(cascade=…) takes True or False, not 1"],
+    ),
     "neither to nor to_key": (lambda: transfers(image, key="a"), ["either to=", "or to_key="]),
     "both to and to_key": (lambda: transfers(image, key="a", to=OUTSIDE, to_key="b"), ["either to=", "or to_key="]),
     "to a number": (lambda: transfers(image, key="a", to=number()), ["to=1", "a new owner is OUTSIDE"]),
     "to a rollback": (lambda: transfers(image, key="a", to=(number(spawn), "b")), ["to=(…) takes a Resource"]),
     "to_key is nothing": (lambda: transfers(image, key="a", to_key=None), ["to_key=None"]),
-    "failures of no exception": (lambda: on_failure(spawn, key="a", exc=()), ["on_failure(exc=()) never fails without a when= that mentions result"]),
-    "failures of a text": (lambda: on_failure(spawn, key="a", exc=wrong), ["on_failure(exc=…) takes an exception class"]),
+    "failures of no exception": (
+        lambda: on_failure(spawn, key="a", exc=()),
+        ["on_failure(exc=()) never fails without a when= that mentions result"],
+    ),
+    "failures of a text": (
+        lambda: on_failure(spawn, key="a", exc=wrong),
+        ["on_failure(exc=…) takes an exception class"],
+    ),
     "a failure by its result": (lambda: on_failure(spawn, key="result.id"), ["a call that raised has no result"]),
-    "success_pays is no flag": (lambda: on_failure(spawn, key="a", success_pays=number()), ["on_failure(success_pays=…)"]),
+    "success_pays is no flag": (
+        lambda: on_failure(spawn, key="a", success_pays=number()),
+        ["on_failure(success_pays=…)"],
+    ),
     "atomic of a text": (lambda: atomic(number("image")), ["atomic(…) takes kinds", "'image'"]),
     "atomic of a number": (lambda: atomic(number()), ["atomic(…) takes kinds", "not 1"]),
     "atomic by the result": (lambda: atomic(image, key="result"), ["named by its arguments"]),
     "atomic about the result": (lambda: atomic(about="result"), ["named by its arguments"]),
-    "restores is no flag": (lambda: atomic(image, restores=number()), ["atomic(restores=…) takes True or False, not 1"]),
+    "restores is no flag": (
+        lambda: atomic(image, restores=number()),
+        ["atomic(restores=…) takes True or False, not 1"],
+    ),
     "parts of no kind": (lambda: settles(key={"host": "a"}), ["kinds that are named"]),
     "parts of a kind without fields": (lambda: settles(image, key={"host": "a"}), ["this kind names no parts"]),
-    "a part that the kind has not": (lambda: settles(server, key={"hots": "a"}), ["'hots' is not a part", "host, name"]),
+    "a part that the kind has not": (
+        lambda: settles(server, key={"hots": "a"}),
+        ["'hots' is not a part", "host, name"],
+    ),
     "settles of a text": (lambda: settles(number("image")), ["settles(…) takes kinds"]),
-    "settles after an unknown end": (lambda: settles(image, ended=number("never")), ["settles(ended=…) takes", "'never'"]),
+    "settles after an unknown end": (
+        lambda: settles(image, ended=number("never")),
+        ["settles(ended=…) takes", "'never'"],
+    ),
     "settles a raised call by its result": (
         lambda: settles(image, key="result", ended="either"),
         ["settles(ended='either')", "a call that raised has no result"],
@@ -218,7 +278,9 @@ def test_a_decorator_on_a_class_says_where_to_put_it() -> None:
 
 def test_a_property_without_a_getter() -> None:
     """There is nothing to watch."""
-    assert "the property has no getter to watch" in put(acquires(image, key="self"), property(None, lambda self, value: None))
+    assert "the property has no getter to watch" in put(
+        acquires(image, key="self"), property(None, lambda self, value: None)
+    )
 
 
 def test_an_invariant_on_something_that_cannot_be_called() -> None:
@@ -227,12 +289,18 @@ def test_an_invariant_on_something_that_cannot_be_called() -> None:
 
 
 CONTRADICTIONS: dict[str, tuple[list[Callable[[Any], Any]], str]] = {
-    "acquires and releases": ([acquires(image, key="image_id"), releases(image, key="image_id")], "contradict each other"),
+    "acquires and releases": (
+        [acquires(image, key="image_id"), releases(image, key="image_id")],
+        "contradict each other",
+    ),
     "releases and transfers": (
         [releases(image, key="image_id"), transfers(image, key="image_id", to=OUTSIDE)],
         "contradict each other; say with when= which of them applies",
     ),
-    "fails and rolls back": ([on_failure(spawn, key="image_id"), rolls_back(spawn, key="image_id")], "contradict each other"),
+    "fails and rolls back": (
+        [on_failure(spawn, key="image_id"), rolls_back(spawn, key="image_id")],
+        "contradict each other",
+    ),
     "the same twice": ([acquires(image, key="image_id"), acquires(image, key="image_id")], "is written twice"),
     "the same part twice": (
         [releases(pair, key="image_id", part="stop"), releases(pair, key="image_id", part="stop")],

@@ -387,7 +387,9 @@ class Watcher:
 
     def event(self, event: Event) -> None:
         """A call has ended."""
-        self.events.append(f"{event.outcome.name.lower()} {event.call.function} {len(event.acts)} {len(event.findings)}")
+        self.events.append(
+            f"{event.outcome.name.lower()} {event.call.function} {len(event.acts)} {len(event.findings)}"
+        )
         if self.error is not None:
             raise self.error
 
@@ -412,7 +414,13 @@ def test_an_observer_is_told_everything(lamp: Resource) -> None:
     with s:
         light(1)
         light(1)
-    assert [f"began {name}", f"returned {name} 1 0", f"began {name}", f"returned {name} 1 1", "closed s"] == watcher.events
+    assert [
+        f"began {name}",
+        f"returned {name} 1 0",
+        f"began {name}",
+        f"returned {name} 1 1",
+        "closed s",
+    ] == watcher.events
 
 
 def test_a_broken_observer(lamp: Resource) -> None:
@@ -426,7 +434,7 @@ def test_a_broken_observer(lamp: Resource) -> None:
     broken, sound = Watcher(ValueError("oops")), Watcher()
     s = scope("s", on_violation="record")
     s.book.observers = (broken, sound)
-    with pytest.warns(UserWarning, match="an observer failed: ValueError: oops"), s:
+    with pytest.warns(UserWarning, match="an observer failed: ValueError: oops"), s:  # noqa: PT031
         assert 1 == light(1)
         assert 2 == light(2)
     assert ["LG101", "LG101", "LG401"] == sorted(codes(s))

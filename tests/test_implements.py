@@ -1,5 +1,7 @@
 """A fake takes over the contracts of the service that it stands for, and is compared with it when its class is made."""
 
+# ruff: noqa: D101, D102  the classes inside the tests are the material, not the tests
+
 from __future__ import annotations
 
 import abc
@@ -223,7 +225,7 @@ def test_the_service_is_not_said_to_be_unused() -> None:
     assert [f"{OnlyFake.__qualname__}.delete"] == mine
 
 
-# -- errors -------------------------------------------------------------------------------------------------------------------------
+# -- errors --------------------------------------------------------------------------------------------------------------------
 
 
 class Small:
@@ -339,6 +341,40 @@ def test_a_fake_that_takes_anything() -> None:
     assert ["a", "b"] == leaks(lambda: (Anything().create("a"), Anything().create(size=1, name="b")))
 
 
+def test_a_receiver_by_another_name() -> None:
+    """The receiver is no parameter; a contract that names it finds it by its place."""
+
+    class Host:
+        name = "h1"
+
+        @acquires(image, key="self.name, image_id")
+        def create(self, image_id: str) -> None: ...
+
+    @implements(Host)
+    class Other:
+        name = "h2"
+
+        def create(this, image_id: str) -> None: ...
+
+    assert [("h2", "a")] == leaks(lambda: Other().create("a"))
+
+
+def test_two_services_with_one_method() -> None:
+    """The contracts of both are taken over."""
+    lease = Resource("lease")
+
+    class Leases:
+        @acquires(lease, key="name")
+        def create(self, name: str, size: int = 0) -> None: ...
+
+    @implements(Small, Leases)
+    class Both:
+        def create(self, name: str, size: int = 0) -> None: ...
+
+    assert ["a", "a"] == leaks(lambda: Both().create("a"))
+    assert {image, lease} == {one.kind for one in contracts_of(Both)}
+
+
 def test_half_a_fake_is_not_woven() -> None:
     """All or nothing: a method that fits is not woven when another one is missing."""
 
@@ -372,7 +408,7 @@ def test_decorates_a_class() -> None:
         implements(Small)(lambda: None)  # type: ignore[type-var]
 
 
-# -- what carries which contracts ---------------------------------------------------------------------------------------------------
+# -- what carries which contracts ----------------------------------------------------------------------------------------------
 
 
 def test_contracts_of_a_function_a_class_an_object() -> None:

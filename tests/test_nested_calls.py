@@ -413,7 +413,9 @@ class SyncOverAsync:
         asyncio.run(AsyncReal().delete(name))
 
 
-@pytest.mark.parametrize("service", [AsyncReal(), AsyncDerived(), WaitFor(), ToThread()], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "service", [AsyncReal(), AsyncDerived(), WaitFor(), ToThread()], ids=lambda one: type(one).__name__
+)
 def test_coroutines_told_twice_count_once(service: Any) -> None:
     """Also through a task that the outer call awaits, and through `asyncio.to_thread`."""
 

@@ -1,5 +1,7 @@
 """The checker can fail: for every rule one planted violation that is found, and a near miss that is left alone."""
 
+# ruff: noqa: D102  the classes inside the tests are the material, not the tests
+
 from __future__ import annotations
 
 import contextlib

@@ -80,7 +80,7 @@ def outstanding(generation: Generation) -> Outstanding:
 def counts(book: Book) -> dict[str, Counts]:
     """What a book saw of each kind, by name; kinds of one name are added up."""
     found: dict[str, Counts] = {}
-    for kind, tally in book.tallies.items():
+    for kind, tally in book.tallies.copy().items():
         new = {name: getattr(tally, name) for name in Counts.__slots__}
         old = found.get(kind.name)
         if old is not None:

@@ -36,7 +36,7 @@ class Engine(Desk):
             self._fail(call, act)
         else:
             target = act.target if act.resolved else self.named(act.kind, act.key, call.chain)
-            if target is not None and target.book.closed:
+            if target is not None and target.book.sealed:
                 target.book.late += 1
             elif act.verb is Verb.RELEASE:
                 self._release(call, act, target, raised)
@@ -50,8 +50,8 @@ class Engine(Desk):
     def _acquire(self, call: Call, act: Act, raised: bool) -> None:
         home = self.home(act.kind, call.chain)
         if home is None:
-            if not raised:
-                self.nowhere += 1
+            if not raised and all(book.sealed for book in call.chain):
+                self.nowhere += 1  # else there was a scope, which does not want this kind
             return
         generation = self.tables.held_in_chain(act.kind, act.key, call.chain)
         if generation is None:
@@ -62,8 +62,10 @@ class Engine(Desk):
             return
         if not raised:
             self.recorded += 1
-            for book in call.chain:
+            for book in call.chain[: call.around]:
                 book.inside += 1
+            if home not in call.chain[: call.around]:
+                home.inside += 1
         if effect in (Effect.OPEN, Effect.OPEN_IN_DOUBT):
             generation = self._open_acquired(call, act, home)
             if effect is Effect.OPEN_IN_DOUBT:
@@ -273,7 +275,7 @@ class Engine(Desk):
 
     def quick_acquire(self, kind: Kind, key: Key | None, book: Book, told: QuickTold, receiver: object) -> bool:
         """Open a generation, where nothing of its key is held."""
-        if key is None or book.closed or self.spans.wide or self.tables.held(kind, key):
+        if key is None or book.sealed or self.spans.wide or self.tables.held(kind, key):
             return False
         name, site, actor, thread, awaiting = told
         self.seq += 1
@@ -289,7 +291,7 @@ class Engine(Desk):
 
     def quick_release(self, target: Generation, book: Book, told: QuickTold) -> bool:
         """Settle a generation that has nothing to it but that it is held."""
-        if target.state is not State.HELD or target.count != 1 or target.book is not book or book.closed:
+        if target.state is not State.HELD or target.count != 1 or target.book is not book or book.sealed:
             return False
         if self.spans.wide or target.spans or target.parts or target.owned or target.parent or target.owner:
             return False
@@ -305,7 +307,7 @@ class Engine(Desk):
 
     def quick_use(self, target: Generation, book: Book, told: QuickTold) -> bool:
         """Note the use of a generation that is held."""
-        if target.state is not State.HELD or target.book is not book or book.closed:
+        if target.state is not State.HELD or target.book is not book or book.sealed:
             return False
         name, site, actor, _, _ = told
         self.seq += 1
@@ -345,7 +347,7 @@ class Engine(Desk):
             return
         owner: Generation | None = None
         if isinstance(to, Book):
-            book, why = to, "to a scope that is closed" if to.closed else ""
+            book, why = to, "to a scope that is closed" if to.sealed else ""
         else:
             assert isinstance(to, tuple)
             owner = self.named(*to, call.chain)

@@ -60,6 +60,7 @@ class Book:
         "opened_at",
         "recorded_at_open",
         "remember",
+        "sealed",
         "settled",
         "tallies",
     )
@@ -83,6 +84,7 @@ class Book:
         self.loose: dict[object, Finding] = {}  # findings that belong to no generation, by what they are about
         self.late = 0  # events that came after the verdict
         self.observers: tuple[Any, ...] = ()  # who looks on; opaque here
+        self.sealed = False  # judged: what comes now comes too late
         self.closed = False
         self.inside = 0  # acquires recorded here or in a scope inside this one
         self.opened_at = 0

@@ -82,7 +82,7 @@ class Desk:
     def home(self, kind: Kind, chain: tuple[Book, ...]) -> Book | None:
         """The scope that an acquire of this kind goes to."""
         for book in chain:
-            if not book.closed and book.watches(kind):
+            if not book.sealed and book.watches(kind):
                 return book
         return None
 

@@ -212,6 +212,11 @@ class Ledger:
         return self._engine.seq
 
     @property
+    def busy(self) -> bool:
+        """Whether this very thread is in the middle of a step: a finaliser or a signal handler asks."""
+        return self._inside == get_ident()
+
+    @property
     def looks_wide(self) -> bool:
         """Whether a running atomic or settling call speaks of other contexts' doings, too."""
         return self._engine.spans.wide
@@ -298,6 +303,7 @@ class Ledger:
 
         def work() -> list[Finding]:
             self._engine.found = []
+            book.sealed = True
             judge_scope(self._engine, book, error=error, ended=ended, excused=excused)
             return self._engine.found
 
@@ -310,7 +316,7 @@ class Ledger:
             engine = self._engine
             nowhere = engine.nowhere - book.nowhere_at_open
             elsewhere = engine.recorded - book.recorded_at_open - book.inside
-            book.closed = True
+            book.sealed = book.closed = True
             engine.tables.close(book)
             return nowhere, elsewhere
 

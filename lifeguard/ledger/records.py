@@ -118,6 +118,7 @@ class Call:
 
     __slots__ = (
         "actor",
+        "around",
         "asynchronous",
         "awaiting",
         "began",
@@ -139,6 +140,7 @@ class Call:
         function: str,
         *,
         chain: tuple[Book, ...],
+        around: int | None = None,
         site: Site | None = None,
         actor: str = "",
         thread: object = None,
@@ -148,6 +150,7 @@ class Call:
     ) -> None:
         self.function = function
         self.chain = chain  # the scopes of this context, the innermost first, then those of the process
+        self.around = len(chain) if around is None else around  # how many of them are of this context
         self.site = site
         self.actor = actor
         self.thread = thread
