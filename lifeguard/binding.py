@@ -215,7 +215,9 @@ class _Proxy:
 def _watch_callable(
     point: _Point, value: Any, owner: str, wovens: weakref.WeakSet[Woven], receiver: Any = _ABSENT
 ) -> Any:
-    """A proxy around a callable that was put on an object; it is called without the receiver that contracts may mention."""
+    """A proxy around a callable that was put on an object; it is called without the receiver that contracts may
+    mention.
+    """
     is_async = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(getattr(value, "_mock_wraps", None))
     weak = _weakly(receiver)
 
@@ -453,14 +455,17 @@ def contracts_for(
     """Bind the contracts of a stand-in class to code that one does not own.
 
     The stand-in's methods, inherited ones included, carry contracts and need only the parameters that these mention;
-    their bodies are never run. The decorated class gains `applied(*objects)` (a context manager, a decorator, `.start()`
-    and `.stop()`; with objects, only those instances are watched), `start()`, `stop()` and `rebind()`, which wraps again
+    their bodies are never run. The decorated class gains `applied(*objects)` (a context manager, a decorator,
+    `.start()`
+    and `.stop()`; with objects, only those instances are watched), `start()`, `stop()` and `rebind()`, which wraps
+    again
     what a set-up put in a wrapper's place; opening a scope does that, too.
 
     Args:
         target: "module:Class", a class, or, for functions of a module, "module" or the module; a method of the stand-in
             is then a static method.
-        instances: watch, too, what is put on instances under a contracted name, as `mock.patch.object(one, "spawn")` does.
+        instances: watch, too, what is put on instances under a contracted name, as `mock.patch.object(one, "spawn")`
+            does.
 
     Returns:
         the class decorator; it gives back the class.

@@ -67,7 +67,8 @@ class Event:
 class Observer(Protocol):
     """Looks on while a scope is open. A scope that has one takes the full path, which builds event objects.
 
-    Only a ViolationError that `event` raises goes to the caller; anything else that an observer raises is reported (LG401).
+    Only a ViolationError that `event` raises goes to the caller; anything else that an observer raises is reported
+    (LG401).
     """
 
     def began(self, call: Call) -> None:

@@ -192,7 +192,9 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 
 def _pass_on(refused: list[Warning], error: BaseException | None) -> None:
-    """Warnings that a filter turned into errors become notes of the exception on its way; without one, the first is raised."""
+    """Warnings that a filter turned into errors become notes of the exception on its way; without one, the first is
+    raised.
+    """
     __tracebackhide__ = True
     first, rest = (refused[0], refused[1:]) if refused and error is None else (error, refused)
     if first is None:

@@ -1,7 +1,9 @@
 """The short way for the plainest calls: one contract with one plain key, one scope, nobody looking on.
 
-It does what the long way (`watching`, `reading`, `telling`, the ledger's verbs) does, on the same tables and under the same lock, without
-the records that only the rarer contracts need. Whatever is not plain goes the long way; what turns out not to be plain half-way goes on
+It does what the long way (`watching`, `reading`, `telling`, the ledger's verbs) does, on the same tables and under the
+same lock, without
+the records that only the rarer contracts need. Whatever is not plain goes the long way; what turns out not to be plain
+half-way goes on
 there, as if it had begun there. A property test drives both with the same events.
 """
 
@@ -76,7 +78,9 @@ class Quick:
 
 
 def lone_book() -> Book | None:
-    """The book of the one scope that a call made here and now is in; None where there are none or several, or somebody looks on."""
+    """The book of the one scope that a call made here and now is in; None where there are none or several, or somebody
+    looks on.
+    """
     node = CURRENT.get(None)
     if node is None:
         if len(PROCESS) != 1:

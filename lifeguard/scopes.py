@@ -101,7 +101,8 @@ class Scope(HandEvents):
     # -- life -------------------------------------------------------------------------------------------------------------------
 
     def open(self) -> Scope:
-        """Open the scope without making it current, for fixtures, worker threads and callbacks: see `active` and `bind`.
+        """Open the scope without making it current, for fixtures, worker threads and callbacks: see `active` and
+        `bind`.
 
         Returns:
             the scope.
@@ -258,7 +259,8 @@ class Scope(HandEvents):
         """Whether the with-block may be left here and now.
 
         Raises:
-            UsageError: it may not. Where an exception is on its way that must not be replaced, that gets a note, and it is False.
+            UsageError: it may not. Where an exception is on its way that must not be replaced, that gets a note, and it
+            is False.
         """
         problem = self._misuse()
         if problem is not None:

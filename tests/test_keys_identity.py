@@ -239,7 +239,7 @@ def test_instances_of_subclasses_stand_for_their_base_value() -> None:
 
 def test_named_tuples_are_tuples() -> None:
     """The names of a named tuple are no part of the key."""
-    pair = namedtuple("pair", "port host")  # noqa: PYI024 - the untyped one is meant
+    pair = namedtuple("pair", "port host")
     key = identify(pair("p", "h"))
     assert type(key) is tuple
     assert ("p", "h") == key

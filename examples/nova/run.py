@@ -15,6 +15,7 @@ It needs Nova and what its functional tests need (see docs/nova.md) and installs
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import statistics
@@ -28,6 +29,11 @@ from typing import Any, TextIO
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = ("test_finish_snapshot_based_resize_at_dest_spawn_fails", "test_delete_while_in_verify_resize_status")
+
+
+def absolute(path: str) -> Path:
+    """A path that still holds when the current folder is another."""
+    return Path(path).absolute()
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -47,20 +53,29 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--plain", action="store_true", help="without contracts, to compare")
     parser.add_argument("--quiet", action="store_true", help="no table for each test")
-    parser.add_argument("--log", metavar="FILE", default=os.devnull, help="where Nova's own output goes")
+    parser.add_argument("--json", metavar="FILE", type=absolute, help="write what each test did to a file")
+    parser.add_argument(
+        "--log", metavar="FILE", type=absolute, default=Path(os.devnull), help="where Nova's own output goes"
+    )
     return parser.parse_args(argv)
 
 
-def prepare(threads: bool, log: str) -> TextIO:
-    """Set the world up as Nova's tests want it, before anything of Nova is imported; give where to write our own words."""
+def prepare(threads: bool, log: Path, empty: str) -> TextIO:
+    """Set the world up as Nova's tests want it, before anything of Nova is imported; give where to write our own words.
+
+    Args:
+        threads: whether native threads take the place of eventlet.
+        log: where everything goes that Nova prints.
+        empty: an empty folder, from which the tests run.
+    """
     os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "True" if threads else "False"
     os.environ.setdefault("OS_TEST_TIMEOUT", "160")
     # The folder of this file is no place to import from; the one that holds `examples` is.
     sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != Path(__file__).resolve().parent]
     sys.path.append(str(ROOT))
     ours = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    sys.stdout = sys.stderr = Path(log).absolute().open("a")
-    os.chdir(tempfile.mkdtemp(prefix="nova-tests-"))
+    sys.stdout = sys.stderr = log.open("a")
+    os.chdir(empty)
     import nova.tests.functional  # noqa: F401 - this is what patches the process, or does not
 
     return ours
@@ -71,12 +86,14 @@ def main(argv: list[str]) -> int:
     options = arguments(argv)
     if options.cpu:
         return compare(options.cpu, [one for one in argv if not one.startswith("--cpu") and one != str(options.cpu)])
-    out = prepare(options.threads, options.log)
-    try:
-        bad = run(options, out)
-    except BaseException:
-        traceback.print_exc(file=out)
-        bad = 1
+    with tempfile.TemporaryDirectory(prefix="nova-tests-", ignore_cleanup_errors=True) as empty:
+        out = prepare(options.threads, options.log, empty)
+        try:
+            bad = run(options, out)
+        except BaseException:
+            traceback.print_exc(file=out)
+            bad = 1
+        os.chdir(ROOT)
     out.flush()
     return 1 if bad else 0
 
@@ -130,6 +147,8 @@ def run_tests(suite: Any, names: list[str], options: argparse.Namespace, out: Te
             results = [suite.run(name) for name in names]
     for result in results:
         print(result.text(table=not options.quiet), file=out, flush=True)
+    if options.json:
+        options.json.write_text(json.dumps([result.as_dict() for result in results], indent=2))
     bad = [result for result in results if not result.good]
     print(f"{len(results)} tests, {len(bad)} bad", *(f"  {result.name}" for result in bad), sep="\n", file=out)
     return len(bad)

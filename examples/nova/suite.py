@@ -61,6 +61,18 @@ class Result:
                 lines.append(self.report)
         return "\n".join(lines + self.trouble)
 
+    def as_dict(self) -> dict[str, Any]:
+        """The same as data."""
+        return {
+            "test": self.name,
+            "passed": not self.trouble,
+            "good": self.good,
+            "servers": self.servers,
+            "left": self.left,
+            "found": [name_of(one) for one in self.verdict.violations] if self.verdict else [],
+            "verdict": self.verdict.as_dict() if self.verdict else None,
+        }
+
     def _table(self) -> Iterator[str]:
         yield "  " + "kind".ljust(26) + "".join(column.replace("_", " ").rjust(13) for column in COLUMNS)
         for kind, counts in sorted(self.verdict.watched.items()):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from examples.nova.keys import active_binding_of, owner_of_port
 from examples.nova.kinds import active_binding, port_binding, port_ownership, resize_spawn
-from lifeguard import acquires, atomic, contracts_for, invariant, releases, rolls_back, uses
+from lifeguard import acquires, atomic, contracts_for, each, invariant, releases, rolls_back, uses
 
 
 def is_active(self, port_id, host_id):
@@ -17,6 +17,11 @@ def is_active(self, port_id, host_id):
 def is_first(self, port_id):
     """Whether the port has no binding yet: the first one is active at once."""
     return not self._port_bindings[port_id]
+
+
+def bindings_of(self, port_id):
+    """Keys of all bindings of a port: [(port, host), …]."""
+    return [(port_id, host) for host in self._port_bindings.get(port_id, {})]
 
 
 @contracts_for("nova.tests.fixtures.neutron:NeutronFixture")
@@ -46,6 +51,12 @@ class Neutron:
     @acquires(port_ownership, key="port_id", when="body['port']['device_id']", about="body['port']['device_id']")
     @releases(port_ownership, key="port_id", when="body['port']['device_id'] == ''")
     def update_port(self, port_id, body=None): ...
+
+    # A port goes with whatever it has.
+    @releases(port_binding, key=each(bindings_of))
+    @releases(active_binding, key="port_id", when=bindings_of)
+    @releases(port_ownership, key="port_id", when=lambda self, port_id: self._ports.get(port_id, {}).get("device_id"))
+    def delete_port(self, port_id): ...
 
 
 @contracts_for("nova.network.neutron:API")

@@ -23,17 +23,17 @@ OVER = ("error", "confirmed", "reverted", "completed", "failed", "cancelled", "d
 
 def new_task_state(self):
     """Whether this save puts a task state into the record."""
-    return "task_state" in self.obj_what_changed() and self.task_state is not None
+    return "task_state" in self._changed_fields and self.task_state is not None
 
 
 def no_task_state(self):
     """Whether this save takes the task state away."""
-    return "task_state" in self.obj_what_changed() and self.task_state is None
+    return "task_state" in self._changed_fields and self.task_state is None
 
 
 def new_migration_context(self):
     """Whether this save puts a migration context into the record: it comes by assignment."""
-    return "migration_context" in self.obj_what_changed() and self.migration_context is not None
+    return "migration_context" in self._changed_fields and self.migration_context is not None
 
 
 def soft_delete_counts(self, hard_delete):
