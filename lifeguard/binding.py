@@ -21,7 +21,7 @@ from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError, UsageError
 from lifeguard.keys import repr_safely
 from lifeguard.watching import Function, Woven
-from lifeguard.weaving import _MARK, describe, inner_of, reached, signature_of, weave, woven_of
+from lifeguard.weaving import describe, inner_of, reached, signature_of, weave, woven_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,13 +41,7 @@ class _Point:
     def wrap(self, function: Function, owner: str) -> Function:
         """A wrapper around the real function. One that it has already stays apart, so that each can be taken off."""
         name = f"{owner}.{self.name}" if owner else self.name
-        own = getattr(function, "__dict__", {})
-        mark = own.pop(_MARK, None) if isinstance(own, dict) else None
-        try:
-            return weave(function, self.contracts, declared=self._seen_from(function), origin=self.stand_in, name=name)
-        finally:
-            if mark is not None:
-                own[_MARK] = mark
+        return weave(function, self.contracts, declared=self._seen_from(function), origin=self.stand_in, name=name)
 
     def _seen_from(self, function: Function) -> inspect.Signature | None:
         """The real signature where it has the names that the contracts mention, else the stand-in's."""

@@ -142,6 +142,13 @@ _ASYNC_HELPER: CodeType = contextlib.asynccontextmanager(_anything).__code__
 """What contextlib makes of a generator function always has the same code, by which it is known."""
 
 
+def _beneath(function: Function) -> Function:
+    """What lies beneath wrappers of ours: of a context manager function they have the form, but not the code."""
+    while (woven := woven_of(function)) is not None and woven.wrapper is not None and woven.wrapper() is function:
+        function = woven.function
+    return function
+
+
 def _form_of(function: Function) -> str:
     code = getattr(function, "__code__", None)
     if code is _HELPER:
@@ -197,7 +204,7 @@ def weave(
 
     Args:
         function: what is watched. If it is a wrapper of ours already, its contracts join in and one new wrapper is
-            made.
+            made; but where it is bound from outside, it stays apart, so that each can be taken off.
         contracts: its contracts, the outermost first.
         declared: the signature of a stand-in, where the function is bound from outside.
         origin: the name of that stand-in.
@@ -212,7 +219,7 @@ def weave(
     """
     known: Woven | None = getattr(function, "__dict__", {}).get(_MARK)
     attributes = dict(getattr(function, "__dict__", {}))
-    if known is not None and known.wrapper is not None and known.wrapper() is function:
+    if known is not None and not origin and known.wrapper is not None and known.wrapper() is function:
         contracts = (*contracts, *known.contracts)
         function, declared = known.function, declared or signature_of(known.function)
         known.state["bound"] = False
@@ -222,7 +229,7 @@ def weave(
             why = contradiction(other, contract)
             if why:
                 raise DeclarationError.at_caller(f"{name}: {why}")
-    form = _form_of(function)
+    form = _form_of(_beneath(function))
     visible = declared or signature_of(function)
     _check(contracts, name, form, visible)
     if switch() == "off":
