@@ -80,10 +80,10 @@ class Engine(Desk):
         if effect is Effect.CONFIRM:
             generation.state = State.HELD
             self.note(generation, call, "acquired", "in doubt no longer")
-            self._label(generation, act)
+            self._label(generation, act, call)
         elif effect is Effect.AGAIN:
             if call.told_inside(generation.told.get(Verb.ACQUIRE)):
-                self._label(generation, act)
+                self._label(generation, act, call)
                 return
             generation = self._again(call, act, generation, home)
         home.tally(act.kind).acquired += 1
@@ -92,15 +92,15 @@ class Engine(Desk):
     def _open_acquired(self, call: Call, act: Act, home: Book) -> Generation:
         generation = self.open(call, home, act.kind, act.key, "acquired", act.about)
         generation.amounts = act.amount
-        self._label(generation, act)
+        self._label(generation, act, call)
         return generation
 
-    def _label(self, generation: Generation, act: Act) -> None:
+    def _label(self, generation: Generation, act: Act, call: Call) -> None:
         new = tuple(subject for subject in act.about if subject not in generation.about)
         if new:
             generation.about = (*generation.about, *new)
         if act.within is not None and generation.parent is None:
-            parent = self.named(*act.within, (generation.book,))
+            parent = self.named(*act.within, call.chain)
             if is_open(parent) and parent is not generation:
                 assert parent is not None
                 generation.parent = parent
@@ -146,7 +146,7 @@ class Engine(Desk):
             if not held.again_said:
                 held.again_said = True
                 self.blame(held, "LG106", text, call)
-        self._label(held, act)
+        self._label(held, act, call)
         return held
 
     def _overwrite(self, held: Generation, call: Call) -> None:

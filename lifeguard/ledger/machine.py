@@ -228,48 +228,30 @@ class Ledger:
 
     def quick_acquire(self, kind: Kind, key: Key | None, book: Book, told: QuickTold, receiver: object) -> bool:
         """An acquire that opens a generation; False where it is not as plain as that."""
-        me = get_ident()
-        if self._inside == me:
-            return False
-        with self._lock:
-            self._inside = me
-            try:
-                done = self._engine.quick_acquire(kind, key, book, told, receiver)
-            finally:
-                self._inside = None
-            if self._put_off:
-                self._do(_nothing)
-        return done
+        return self._shortly(self._engine.quick_acquire, kind, key, book, told, receiver)
 
     def quick_release(self, target: Generation, book: Book, told: QuickTold) -> bool:
         """A release that settles a generation; False where it is not as plain as that."""
+        return self._shortly(self._engine.quick_release, target, book, told)
+
+    def quick_use(self, target: Generation, book: Book, told: QuickTold) -> bool:
+        """A use of something that is held; False where it is not as plain as that."""
+        return self._shortly(self._engine.quick_use, target, book, told)
+
+    def _shortly(self, work: Callable[..., bool], *arguments: object) -> bool:
+        """Run one plain step under the lock; False where it was not done, in the middle of another one too."""
         me = get_ident()
         if self._inside == me:
             return False
         with self._lock:
             self._inside = me
             try:
-                done = self._engine.quick_release(target, book, told)
+                done = work(*arguments)
             finally:
                 self._inside = None
             if self._put_off:
                 self._do(_nothing)
             self._paid.notify_all()
-        return done
-
-    def quick_use(self, target: Generation, book: Book, told: QuickTold) -> bool:
-        """A use of something that is held; False where it is not as plain as that."""
-        me = get_ident()
-        if self._inside == me:
-            return False
-        with self._lock:
-            self._inside = me
-            try:
-                done = self._engine.quick_use(target, book, told)
-            finally:
-                self._inside = None
-            if self._put_off:
-                self._do(_nothing)
         return done
 
     # -- scopes -----------------------------------------------------------------------------------------------------------------
