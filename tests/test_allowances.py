@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from findings import codes_and_keys
 
 from lifeguard import (
     DeclarationError,
@@ -23,12 +24,6 @@ server = Resource("server")
 port = Resource("port", within=server)
 binding = Resource("binding", fields=("port", "host"))
 spawn = Rollback("spawn")
-
-
-def said(watched: Scope) -> list[tuple[str, object]]:
-    """Codes and keys of the violations."""
-    assert watched.verdict is not None
-    return [(one.code, one.key) for one in watched.verdict.violations]
 
 
 def allowed(watched: Scope) -> list[tuple[str, object, str]]:
@@ -50,7 +45,7 @@ def test_a_kind() -> None:
         s.acquired(image, "i1")
         s.acquired(image, "i2")
         s.acquired(server, "s")
-    assert [("LG101", "s")] == said(s)
+    assert [("LG101", "s")] == codes_and_keys(s)
     assert [("LG101", "i1", "kept for the next run"), ("LG101", "i2", "kept for the next run")] == allowed(s)
     assert ": kept for the next run" in s.report()
 
@@ -71,7 +66,7 @@ def test_a_key() -> None:
         s.acquired(image, "1")
         s.acquired(image, 1)
         s.acquired(image, True)
-    assert [("LG101", 1), ("LG101", True)] == said(s)
+    assert [("LG101", 1), ("LG101", True)] == codes_and_keys(s)
 
 
 def test_a_key_that_is_an_object() -> None:
@@ -81,7 +76,7 @@ def test_a_key_that_is_an_object() -> None:
         s.allow(image, one, why="w")
         s.acquired(image, one)
         s.acquired(image, other)
-    assert 1 == len(said(s))
+    assert 1 == len(codes_and_keys(s))
     assert 1 == len(allowed(s))
 
 
@@ -93,7 +88,7 @@ def test_a_composite_key_and_a_part_of_it() -> None:
                 s.acquired(binding, (number, host))
         s.allow(binding, (1, "h1"), why="one")
         s.allow(binding, {"host": "h2"}, why="all of h2")
-    assert [("LG101", (2, "h1"))] == said(s)
+    assert [("LG101", (2, "h1"))] == codes_and_keys(s)
     assert ["one", "all of h2", "all of h2"] == [why for _, _, why in allowed(s)]
 
 
@@ -105,7 +100,7 @@ def test_a_rule() -> None:
         s.acquired(image, "j")
         s.released(image, "j")
         s.released(image, "j")
-    assert [("LG103", "j")] == said(s)
+    assert [("LG103", "j")] == codes_and_keys(s)
     assert [("LG101", "i", "w")] == allowed(s)
 
 
@@ -118,7 +113,7 @@ def test_a_subject() -> None:
         s.acquired(image, "k")
         s.failed(spawn, "x", about=(server, "s1"))
         s.allow(None, about=(server, "s1"), why="s1 goes on running")
-    assert [("LG101", "j"), ("LG101", "k")] == said(s)
+    assert [("LG101", "j"), ("LG101", "k")] == codes_and_keys(s)
     assert ["LG101", "LG101", "LG201"] == [code for code, _, _ in allowed(s)]
 
 
@@ -128,7 +123,7 @@ def test_one_of_several_subjects() -> None:
         for key in ("a", "b", "c"):
             s.acquired(image, key, about=key)
         s.allow(image, about=["a", "c"], why="w")
-    assert [("LG101", "b")] == said(s)
+    assert [("LG101", "b")] == codes_and_keys(s)
 
 
 def test_at_most() -> None:
@@ -137,7 +132,7 @@ def test_at_most() -> None:
         s.allow(image, at_most=2, why="the pool keeps two")
         for key in ("a", "b", "c"):
             s.acquired(image, key)
-    assert [("LG101", "c")] == said(s)
+    assert [("LG101", "c")] == codes_and_keys(s)
     assert ["a", "b"] == [key for _, key, _ in allowed(s)]
 
 
@@ -148,7 +143,7 @@ def test_several_allowances() -> None:
         s.allow(image, why="second")
         s.acquired(image, "a")
         s.acquired(image, "b")
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
     assert ["first", "second"] == [why for _, _, why in allowed(s)]
 
 
@@ -209,7 +204,7 @@ def test_a_failure_that_may_stay() -> None:
         s.failed(spawn, 2)
         s.rolled_back(spawn, 2, error=OSError())
         s.allow(spawn, rule="LG201", why="nobody rolls it back")
-    assert [("LG202", 2)] == said(s)
+    assert [("LG202", 2)] == codes_and_keys(s)
     assert [("LG201", 1, "nobody rolls it back")] == allowed(s)
 
 
@@ -230,7 +225,7 @@ def test_findings_of_no_kind() -> None:
             s.allow(image, why="kept")
     finally:
         image._invariants.clear()
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
     assert ["LG101", "LG101", "LG302"] == sorted(code for code, _, _ in allowed(s))
 
 
@@ -245,7 +240,7 @@ def test_a_child_of_an_allowed_parent_is_judged_by_itself() -> None:
         s.acquired(image, "owned")
         s.transferred(image, "owned", to=(server, "s"))
         s.allow(server, "s", why="goes on running")
-    assert [("LG101", "p"), ("LG101", "owned")] == said(s)
+    assert [("LG101", "p"), ("LG101", "owned")] == codes_and_keys(s)
     assert [("LG101", "s", "goes on running")] == allowed(s)
 
 
@@ -256,7 +251,7 @@ def test_a_child_may_be_allowed_by_itself() -> None:
         s.acquired(port, "p", within="s")
         s.allow(server, why="goes on running")
         s.allow(port, why="and keeps its port")
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
     assert ["goes on running", "and keeps its port"] == [why for _, _, why in allowed(s)]
 
 
@@ -265,7 +260,7 @@ def test_without_an_allowance_children_are_told_with_their_parent() -> None:
     with scope(on_violation="record") as s:
         s.acquired(server, "s")
         s.acquired(port, "p", within="s")
-    assert [("LG101", "s")] == said(s)
+    assert [("LG101", "s")] == codes_and_keys(s)
     assert "port 'p' (held)" in s.violations[0].children[0]
 
 
@@ -277,7 +272,7 @@ def test_grandchildren_of_an_allowed_parent() -> None:
         s.acquired(port, "p", within="s")
         s.acquired(rule, "r", within="p")
         s.allow(server, why="goes on running")
-    assert [("LG101", "p")] == said(s)
+    assert [("LG101", "p")] == codes_and_keys(s)
     assert "rule 'r' (held)" in s.violations[0].children[0]
 
 
@@ -322,6 +317,6 @@ def test_before_and_after() -> None:
     s.allow(image, why="w")
     with s:
         s.acquired(image, "i")
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
     with pytest.raises(UsageError, match="judged already"):
         s.allow(image, why="w")

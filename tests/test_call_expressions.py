@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from findings import held, said, unreadable, watching
+from watched_calls import Instance, NotFoundError, image, images, server, spawn
 
 from lifeguard import (
     OUTSIDE,
     Event,
     Resource,
-    Rollback,
     acquires,
     all_of,
     atomic,
@@ -20,85 +19,12 @@ from lifeguard import (
     on_failure,
     releases,
     rolls_back,
-    scope,
     settles,
     transfers,
     uses,
 )
 from lifeguard.ledger.records import Call
-from lifeguard.scopes import Scope
 from lifeguard.verdict import Verdict
-
-image = Resource("image")
-server = Resource("server")
-spawn = Rollback("spawn")
-
-
-def watching(name: str = "reading") -> Scope:
-    """A scope that only records."""
-    return scope(name, on_violation="record")
-
-
-def held(watched: Scope) -> list[str]:
-    """What is outstanding, as texts."""
-    return [str(one) for one in watched.outstanding]
-
-
-def said(watched: Scope) -> list[str]:
-    """What the closed scope says, as "code kind key also-codes"."""
-    assert watched.verdict is not None
-    return [
-        " ".join([f"{one.code} {one.kind} {one.key_text}", *(text[:5] for text in one.also)])
-        for one in (*watched.verdict.violations, *watched.verdict.warnings)
-    ]
-
-
-def unreadable(watched: Scope) -> str:
-    """The text of the only finding, which is LG401."""
-    assert watched.verdict is not None
-    (violation,) = watched.verdict.violations
-    assert "LG401" == violation.code
-    return violation.message
-
-
-class NotFoundError(Exception):
-    """What a service says of something that is not there."""
-
-
-@dataclass
-class Instance:
-    """An instance, compared by nothing that the tests use."""
-
-    uuid: str | None
-    host: str = "h1"
-
-
-class Images:
-    """A service."""
-
-    @acquires(image, key="name")
-    def create(self, name: str) -> str:
-        """Acquire."""
-        return name
-
-    @releases(image, key="name", gone=NotFoundError)
-    def delete(self, name: str, inside: Callable[[], object] = lambda: None) -> None:
-        """Release, after something else."""
-        inside()
-
-    @uses(image, key="name")
-    def show(self, name: str, inside: Callable[[], object] = lambda: None) -> None:
-        """Use, after something else."""
-        inside()
-
-    @transfers(image, key="name", to=OUTSIDE)
-    def publish(self, name: str, inside: Callable[[], object] = lambda: None) -> None:
-        """Transfer, after something else."""
-        inside()
-
-
-images = Images()
-
 
 # -- which one ------------------------------------------------------------------------------------------------------------
 

@@ -10,60 +10,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from leaking_images import LEAK_FILE, LEAK_LINE, codes, image, images, leak
 
 from lifeguard import (
     DeclarationError,
     LifeguardWarning,
     Outstanding,
-    Resource,
     Verdict,
     Violation,
     ViolationError,
     acquires,
-    atomic,
-    releases,
     scope,
 )
-
-image = Resource("image")
-
-
-class Images:
-    """A fake service."""
-
-    @acquires(image, key="image_id")
-    def create(self, image_id: str) -> str:
-        """Make one."""
-        return image_id
-
-    @releases(image, key="image_id")
-    def delete(self, image_id: str, error: BaseException | None = None) -> None:
-        """Remove one."""
-        if error is not None:
-            raise error
-
-    @atomic(image)
-    def fail(self, error: BaseException) -> None:
-        """Leave something behind, and fail."""
-        self.create("half")
-        raise error
-
-
-images = Images()
-
-
-def leak() -> None:
-    """Acquire something; the next line but one is where a report has to point at."""
-    images.create("i")
-
-
-LEAK_LINE = leak.__code__.co_firstlineno + 2
-
-
-def codes(error: ViolationError) -> list[tuple[str, object]]:
-    """What it says, in short."""
-    return [(one.code, one.key) for one in error.violations]
-
 
 # --- on_violation -------------------------------------------------------------------------------------------------------
 
@@ -83,7 +41,7 @@ def test_warn_points_at_the_acquire() -> None:
     with pytest.warns(LifeguardWarning) as caught, scope("night", on_violation="warn"):  # noqa: PT031
         leak()
         images.create("j")
-    assert [(__file__, LEAK_LINE)] == [(one.filename, one.lineno) for one in caught[:1]]
+    assert [(LEAK_FILE, LEAK_LINE)] == [(one.filename, one.lineno) for one in caught[:1]]
     assert ["LG101 image 'i'", "LG101 image 'j'"] == [str(one.message)[:15] for one in caught]
 
 
@@ -103,7 +61,7 @@ def test_log_points_at_the_acquire(caplog: pytest.LogCaptureFixture) -> None:
         leak()
         s.allow(image, "never", why="it may")
     first, second = caplog.records
-    assert ("lifeguard", "ERROR", __file__, LEAK_LINE, "leak") == (
+    assert ("lifeguard", "ERROR", LEAK_FILE, LEAK_LINE, "leak") == (
         first.name,
         first.levelname,
         first.pathname,
@@ -414,7 +372,7 @@ def test_as_dict_is_json_with_a_version() -> None:
     assert ("LG101", "leaked", "CWE-772", "image", "'i'") == tuple(
         found[name] for name in ("code", "name", "cwe", "kind", "key")
     )
-    assert {"file": __file__, "line": LEAK_LINE, "function": "leak"} == found["acquired"]
+    assert {"file": LEAK_FILE, "line": LEAK_LINE, "function": "leak"} == found["acquired"]
     assert ["acquired"] == [one["verb"] for one in found["history"]]
     assert 1 == data["watched"]["image"]["acquired"]
 

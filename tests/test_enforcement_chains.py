@@ -11,56 +11,13 @@ from typing import Any
 
 import pytest
 import trio
+from leaking_images import LEAK_FILE, LEAK_LINE, codes, images, leak
 
 from lifeguard import (
     LifeguardWarning,
-    Resource,
     ViolationError,
-    acquires,
-    atomic,
-    releases,
     scope,
 )
-
-image = Resource("image")
-
-
-class Images:
-    """A fake service."""
-
-    @acquires(image, key="image_id")
-    def create(self, image_id: str) -> str:
-        """Make one."""
-        return image_id
-
-    @releases(image, key="image_id")
-    def delete(self, image_id: str, error: BaseException | None = None) -> None:
-        """Remove one."""
-        if error is not None:
-            raise error
-
-    @atomic(image)
-    def fail(self, error: BaseException) -> None:
-        """Leave something behind, and fail."""
-        self.create("half")
-        raise error
-
-
-images = Images()
-
-
-def leak() -> None:
-    """Acquire something; the next line but one is where a report has to point at."""
-    images.create("i")
-
-
-LEAK_LINE = leak.__code__.co_firstlineno + 2
-
-
-def codes(error: ViolationError) -> list[tuple[str, object]]:
-    """What it says, in short."""
-    return [(one.code, one.key) for one in error.violations]
-
 
 # --- the body's exception -----------------------------------------------------------------------------------------------
 
@@ -92,7 +49,7 @@ def test_what_is_never_replaced(interruption: type[BaseException]) -> None:
         leak()
         raise interruption
     assert [s.report()] == caught.value.__notes__
-    assert [(__file__, LEAK_LINE)] == [(one.filename, one.lineno) for one in warned]
+    assert [(LEAK_FILE, LEAK_LINE)] == [(one.filename, one.lineno) for one in warned]
     with pytest.raises(interruption) as again:  # as the suite is configured: warnings are errors
         with scope("night"):
             leak()

@@ -4,76 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import pytest
+from findings import held, said, watching
+from watched_failures import HostError, cleanup, fails, spawn, start, strict, task
 
 from lifeguard import (
-    Resource,
-    Rollback,
     on_failure,
     rolls_back,
     scope,
 )
-from lifeguard.scopes import Scope
 from lifeguard.verdict import Violation
-
-image = Resource("image")
-server = Resource("server")
-port = Resource("port", fields=("number", "host"))
-spawn = Rollback("spawn")
-strict = Rollback("strict", unseen="error")
-task = Rollback("task", order="lifo")
-
-
-def watching() -> Scope:
-    """A scope that only records."""
-    return scope("failures", on_violation="record")
-
-
-def held(watched: Scope) -> list[str]:
-    """What is outstanding, as texts."""
-    return [str(one) for one in watched.outstanding]
-
-
-def said(watched: Scope) -> list[str]:
-    """What the closed scope says, as "code kind key also-codes"."""
-    assert watched.verdict is not None
-    return [
-        " ".join([f"{one.code} {one.kind} {one.key_text}", *(text[:5] for text in one.also)])
-        for one in (*watched.verdict.violations, *watched.verdict.warnings)
-    ]
 
 
 def verbs(violation: Violation) -> list[str]:
     """The events of a violation, oldest first."""
     return [one.verb for one in violation.history]
-
-
-class HostError(Exception):
-    """What a spawn raises."""
-
-
-@on_failure(spawn, key="name", about="name")
-def start(name: str, error: BaseException | None = None, inside: Callable[[], object] = lambda: None) -> str:
-    """Fail, or not."""
-    inside()
-    if error is not None:
-        raise error
-    return name
-
-
-@rolls_back(spawn, key="name")
-def cleanup(name: str, error: BaseException | None = None) -> None:
-    """Roll back, or fail to."""
-    if error is not None:
-        raise error
-
-
-def fails(function: Callable[..., Any], *args: Any, error: type[BaseException] = HostError) -> None:
-    """Call a function that must raise."""
-    with pytest.raises(error):
-        function(*args)
 
 
 # -- on_failure and rolls_back --------------------------------------------------------------------------------------------

@@ -11,41 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from findings import held, said, watching
+from watched_forms import Service, image, make, make_async, spawn
 
-from lifeguard import Resource, Rollback, acquires, after, on_failure, releases, scope
-from lifeguard.scopes import Scope
-
-image = Resource("image")
-session = Resource("session", again="count")
-host = Resource("host")
-spawn = Rollback("spawn")
-
-
-def watching() -> Scope:
-    """A scope that only records."""
-    return scope("forms", on_violation="record")
-
-
-def held(watched: Scope) -> list[str]:
-    """What is outstanding, as texts."""
-    return [str(one) for one in watched.outstanding]
-
-
-def said(watched: Scope) -> list[str]:
-    """What the closed scope says, as "code kind key also-codes"."""
-    assert watched.verdict is not None
-    return [
-        " ".join([f"{one.code} {one.kind} {one.key_text}", *(text[:5] for text in one.also)])
-        for one in (*watched.verdict.violations, *watched.verdict.warnings)
-    ]
-
-
-@acquires(image, key="name")
-def make(name: str, *, fail: bool = False) -> str:
-    """Make an image."""
-    if fail:
-        raise OSError(name)
-    return name.upper()
+from lifeguard import acquires, after, on_failure, releases
 
 
 @releases(image, key="name")
@@ -65,68 +34,6 @@ def test_plain_function_returns_and_raises_as_before() -> None:
         assert ["image 'a' (held)"] == held(watched)
         unmake("a")
     assert [] == said(watched)
-
-
-class Service:
-    """Every sort of method, with the decorator above and below."""
-
-    def __init__(self) -> None:
-        self.host = "h1"
-
-    @acquires(image, key="self.host, name")
-    def method(self, name: str) -> str:
-        """Plain."""
-        return name
-
-    @acquires(image, key="name")
-    @classmethod
-    def class_above(cls, name: str) -> type:
-        """Decorator above."""
-        return cls
-
-    @classmethod
-    @acquires(image, key="name")
-    def class_below(cls, name: str) -> type:
-        """Decorator below."""
-        return cls
-
-    @acquires(image, key="name")
-    @staticmethod
-    def static_above(name: str) -> str:
-        """Decorator above."""
-        return name
-
-    @staticmethod
-    @acquires(image, key="name")
-    def static_below(name: str) -> str:
-        """Decorator below."""
-        return name
-
-    @acquires(image, key="result")
-    @property
-    def property_above(self) -> str:
-        """Decorator above."""
-        return self.host + "-above"
-
-    @property
-    @acquires(image, key="result")
-    def property_below(self) -> str:
-        """Decorator below."""
-        return self.host + "-below"
-
-    @acquires(image, key="result")
-    @property
-    def writable(self) -> str:
-        """With a setter."""
-        return self.host
-
-    @writable.setter
-    def writable(self, value: str) -> None:
-        self.host = value
-
-    @writable.deleter
-    def writable(self) -> None:
-        self.host = ""
 
 
 class Special(Service):
@@ -389,16 +296,6 @@ def test_decorated_below_by_a_wrapper_that_hides_the_signature() -> None:
 
 
 # -- coroutines -----------------------------------------------------------------------------------------------------------
-
-
-@acquires(image, key="name")
-async def make_async(name: str, *, gate: asyncio.Event | None = None, fail: bool = False) -> str:
-    """Make an image, some time."""
-    if gate is not None:
-        await gate.wait()
-    if fail:
-        raise OSError(name)
-    return name.upper()
 
 
 def test_coroutine_functions_stay_so_and_are_recorded_when_they_end() -> None:

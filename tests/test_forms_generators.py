@@ -9,54 +9,12 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import pytest
+from findings import held, said, watching
+from watched_forms import finals, image, producing, producing_async, spawn
 
-from lifeguard import DeclarationError, Resource, Rollback, acquires, atomic, on_failure, scope
-from lifeguard.scopes import Scope
-
-image = Resource("image")
-session = Resource("session", again="count")
-host = Resource("host")
-spawn = Rollback("spawn")
-
-
-def watching() -> Scope:
-    """A scope that only records."""
-    return scope("forms", on_violation="record")
-
-
-def held(watched: Scope) -> list[str]:
-    """What is outstanding, as texts."""
-    return [str(one) for one in watched.outstanding]
-
-
-def said(watched: Scope) -> list[str]:
-    """What the closed scope says, as "code kind key also-codes"."""
-    assert watched.verdict is not None
-    return [
-        " ".join([f"{one.code} {one.kind} {one.key_text}", *(text[:5] for text in one.also)])
-        for one in (*watched.verdict.violations, *watched.verdict.warnings)
-    ]
-
+from lifeguard import DeclarationError, acquires, atomic, on_failure
 
 # -- generators -----------------------------------------------------------------------------------------------------------
-
-
-@acquires(image, key="name")
-def producing(name: str) -> Generator[str, str, str]:
-    """Echo what is sent."""
-    try:
-        sent = yield f"{name}: begin"
-        while sent != "end":
-            try:
-                sent = yield f"{name}: {sent}"
-            except KeyError as error:
-                sent = f"caught {error}"
-    finally:
-        finals.append(name)
-    return f"{name}: done"
-
-
-finals: list[str] = []
 
 
 def test_a_generator_is_recorded_at_its_end() -> None:
@@ -136,21 +94,6 @@ def test_a_generator_delegates_and_is_delegated_to() -> None:
 async def consume(generator: AsyncIterator[str]) -> list[str]:
     """All items."""
     return [item async for item in generator]
-
-
-@acquires(image, key="name")
-async def producing_async(name: str) -> Any:
-    """Echo what is sent."""
-    try:
-        sent = yield f"{name}: begin"
-        while sent != "end":
-            await asyncio.sleep(0)
-            try:
-                sent = yield f"{name}: {sent}"
-            except KeyError as error:
-                sent = f"caught {error}"
-    finally:
-        finals.append(name)
 
 
 def test_an_async_generator_is_recorded_at_its_end() -> None:

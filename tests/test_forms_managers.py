@@ -8,33 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from findings import held, said, watching
+from watched_forms import CleanupError, host, image, make, opened, session, spawn
 
-from lifeguard import Resource, Rollback, acquires, on_failure, releases, scope, uses
+from lifeguard import Resource, acquires, on_failure, releases, uses
 from lifeguard.scopes import Scope
-
-image = Resource("image")
-session = Resource("session", again="count")
-host = Resource("host")
-spawn = Rollback("spawn")
-
-
-def watching() -> Scope:
-    """A scope that only records."""
-    return scope("forms", on_violation="record")
-
-
-def held(watched: Scope) -> list[str]:
-    """What is outstanding, as texts."""
-    return [str(one) for one in watched.outstanding]
-
-
-def said(watched: Scope) -> list[str]:
-    """What the closed scope says, as "code kind key also-codes"."""
-    assert watched.verdict is not None
-    return [
-        " ".join([f"{one.code} {one.kind} {one.key_text}", *(text[:5] for text in one.also)])
-        for one in (*watched.verdict.violations, *watched.verdict.warnings)
-    ]
 
 
 def verbs(watched: Scope) -> list[str]:
@@ -43,34 +21,7 @@ def verbs(watched: Scope) -> list[str]:
     return [one.verb for one in violation.history]
 
 
-@acquires(image, key="name")
-def make(name: str, *, fail: bool = False) -> str:
-    """Make an image."""
-    if fail:
-        raise OSError(name)
-    return name.upper()
-
-
 # -- functions of contextlib ----------------------------------------------------------------------------------------------
-
-
-class CleanupError(Exception):
-    """What a cleanup raises."""
-
-
-@acquires(session, key="result")
-@contextlib.contextmanager
-def opened(name: str, *, swallow: bool = False, broken: str = "") -> Iterator[str]:
-    """A session for the length of a with-block."""
-    if broken == "enter":
-        raise OSError(name)
-    try:
-        yield f"session {name}"
-    except ValueError:
-        if not swallow:
-            raise
-    if broken == "exit":
-        raise CleanupError(name)
 
 
 @releases(session, key="name")

@@ -8,19 +8,13 @@ from collections.abc import Callable
 
 import pytest
 import trio
+from findings import codes_and_keys
 
 from lifeguard import DeclarationError, Grace, Resource, ViolationError, scope
 from lifeguard.context import LEDGER
 from lifeguard.ledger.book import Book
-from lifeguard.scopes import Scope
 
 image = Resource("image")
-
-
-def said(watched: Scope) -> list[tuple[str, object]]:
-    """Codes and keys of a closed scope."""
-    assert watched.verdict is not None
-    return [(one.code, one.key) for one in watched.verdict.violations]
 
 
 @pytest.fixture
@@ -53,7 +47,7 @@ def test_a_thread_pays_in_the_background(on_wait: list[Callable[[], object]]) ->
         thread = threading.Thread(target=work)
         thread.start()
     thread.join()
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
 
 
 def test_close_waits_as_well(on_wait: list[Callable[[], object]]) -> None:
@@ -71,7 +65,7 @@ def test_nothing_outstanding_nothing_waited_for(on_wait: list[Callable[[], objec
         s.acquired(image, "i")
         s.released(image, "i")
         s.seed(image, "old", why="w")
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
 
 
 def test_it_ends(on_wait: list[Callable[[], object]]) -> None:
@@ -79,7 +73,7 @@ def test_it_ends(on_wait: list[Callable[[], object]]) -> None:
     with pytest.raises(ViolationError):
         with scope(grace=Grace(attempts=2)) as s:
             s.acquired(image, "i")
-    assert [("LG101", "i")] == said(s)
+    assert [("LG101", "i")] == codes_and_keys(s)
 
 
 def test_other_traffic_does_not_use_up_the_attempts(on_wait: list[Callable[[], object]]) -> None:
@@ -104,7 +98,7 @@ def test_other_traffic_does_not_use_up_the_attempts(on_wait: list[Callable[[], o
     for thread in threads:
         thread.join()
     other.close()
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
 
 
 def test_step_is_the_pump() -> None:
@@ -120,13 +114,13 @@ def test_step_is_the_pump() -> None:
         s.acquired(image, "i")
         s.acquired(image, "j")
     assert 3 == len(called)
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
 
     looked = []
     with scope(grace=Grace(attempts=4, step=lambda: looked.append(1)), on_violation="record") as s:
         s.acquired(image, "i")
     assert 4 == len(looked)
-    assert [("LG101", "i")] == said(s)
+    assert [("LG101", "i")] == codes_and_keys(s)
 
 
 def test_a_step_that_raises() -> None:
@@ -139,7 +133,7 @@ def test_a_step_that_raises() -> None:
         with scope(grace=Grace(step=step)) as s:
             s.acquired(image, "i")
             raise RuntimeError("body")
-    assert [("LG401", None), ("LG102", "i")] == said(s)
+    assert [("LG401", None), ("LG102", "i")] == codes_and_keys(s)
     assert "OSError: no pump" in s.violations[0].message
     assert "RuntimeError('body')" == repr(caught.value.__cause__)
 
@@ -153,7 +147,7 @@ def test_an_interrupt_while_waiting() -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         with scope(grace=Grace(step=step)) as s:
             s.acquired(image, "i")
-    assert [("LG102", "i")] == said(s)
+    assert [("LG102", "i")] == codes_and_keys(s)
     assert "LG102" in caught.value.__notes__[0]
 
 
@@ -163,7 +157,7 @@ def test_an_interrupted_body_is_not_kept_waiting() -> None:
         with scope(grace=Grace(step=lambda: pytest.fail("it waited")), on_violation="record") as s:
             s.acquired(image, "i")
             raise KeyboardInterrupt
-    assert [("LG102", "i")] == said(s)
+    assert [("LG102", "i")] == codes_and_keys(s)
 
 
 def test_a_body_that_raised_is_waited_for() -> None:
@@ -172,7 +166,7 @@ def test_a_body_that_raised_is_waited_for() -> None:
         with scope(grace=Grace(step=lambda: s.released(image, "i"))) as s:
             s.acquired(image, "i")
             raise RuntimeError
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
 
 
 # --- event loops --------------------------------------------------------------------------------------------------------
@@ -191,7 +185,7 @@ def test_async_with_awaits() -> None:
             s.acquired(image, "i")
             task = asyncio.create_task(pay())
         await task
-        assert [] == said(s)
+        assert [] == codes_and_keys(s)
 
     asyncio.run(main())
 
@@ -209,7 +203,7 @@ def test_async_with_awaits_in_trio() -> None:
             async with scope(grace=Grace()) as s:
                 s.acquired(image, "i")
                 nursery.start_soon(pay)
-        assert [] == said(s)
+        assert [] == codes_and_keys(s)
 
     trio.run(main)
 
@@ -222,7 +216,7 @@ def test_a_plain_with_never_blocks_a_loop(on_wait: list[Callable[[], object]], r
     async def main() -> None:
         with scope(grace=Grace(), on_violation="record") as s:
             s.acquired(image, "i")
-        assert [("LG101", "i")] == said(s)
+        assert [("LG101", "i")] == codes_and_keys(s)
 
     asyncio.run(main()) if runner == "asyncio" else trio.run(main)
 
@@ -234,7 +228,7 @@ def test_async_with_never_blocks_a_loop_either(on_wait: list[Callable[[], object
     async def main() -> None:
         async with scope(grace=Grace(attempts=2), on_violation="record") as s:
             s.acquired(image, "i")
-        assert [("LG101", "i")] == said(s)
+        assert [("LG101", "i")] == codes_and_keys(s)
 
     asyncio.run(main())
 
@@ -245,7 +239,7 @@ def test_an_unknown_event_loop() -> None:
     async def main() -> None:
         async with scope(grace=Grace(), on_violation="record") as s:
             s.acquired(image, "i")
-        assert [("LG101", "i")] == said(s)
+        assert [("LG101", "i")] == codes_and_keys(s)
 
     with pytest.raises(StopIteration):
         main().send(None)
@@ -262,14 +256,14 @@ def test_an_awaitable_step() -> None:
         nonlocal s
         async with scope(grace=Grace(step=step)) as s:
             s.acquired(image, "i")
-        assert [] == said(s)
+        assert [] == codes_and_keys(s)
 
     s = scope()
     asyncio.run(main())
     s = scope(grace=Grace(attempts=2, step=step), on_violation="record")
     with s:
         s.acquired(image, "i")
-    assert [("LG101", "i")] == said(s)
+    assert [("LG101", "i")] == codes_and_keys(s)
 
 
 def test_cancelled_while_it_looks_again() -> None:
@@ -292,7 +286,7 @@ def test_cancelled_while_it_looks_again() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert [("LG102", "i")] == said(s)
+        assert [("LG102", "i")] == codes_and_keys(s)
 
     asyncio.run(main())
 

@@ -15,42 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from findings import codes_and_keys
+from watched_images import image, images
 
 import lifeguard
-from lifeguard import Resource, Rollback, UsageError, ViolationError, acquires, releases, scope
+from lifeguard import Rollback, UsageError, ViolationError, scope
 from lifeguard.context import CURRENT, OPEN
-from lifeguard.scopes import Scope
-
-image = Resource("image")
-
-
-class Images:
-    """A fake service."""
-
-    @acquires(image, key="image_id")
-    def create(self, image_id: str) -> None:
-        """Make one."""
-
-    @releases(image, key="image_id")
-    def delete(self, image_id: str) -> None:
-        """Remove one."""
-
-
-images = Images()
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays_open() -> Iterator[None]:
-    """Every test closes what it opens."""
-    before = list(OPEN)
-    yield
-    assert before == OPEN
-
-
-def said(watched: Scope) -> list[tuple[str, object]]:
-    """Codes and keys of a closed scope."""
-    assert watched.verdict is not None
-    return [(one.code, one.key) for one in watched.verdict.violations]
 
 
 def in_thread(work: Callable[[], Any]) -> BaseException | None:
@@ -86,8 +56,8 @@ def test_left_out_of_order() -> None:
     inner.__exit__(None, None, None)
     images.create("o2")
     outer.__exit__(None, None, None)
-    assert [("LG101", "i"), ("LG101", "i2")] == said(inner)
-    assert [("LG101", "o"), ("LG101", "o2")] == said(outer)
+    assert [("LG101", "i"), ("LG101", "i2")] == codes_and_keys(inner)
+    assert [("LG101", "o"), ("LG101", "o2")] == codes_and_keys(outer)
     assert CURRENT.get(None) is None
 
 
@@ -104,7 +74,7 @@ def test_closed_although_it_is_current() -> None:
         with pytest.raises(UsageError, match="current here"):
             t.close()
     t.close()
-    assert [("LG101", "i")] == said(t)
+    assert [("LG101", "i")] == codes_and_keys(t)
 
 
 def test_a_task_started_in_active_may_close() -> None:
@@ -142,7 +112,7 @@ def test_active_left_out_of_order() -> None:
         images.create("c")
     b.close()
     a.close()
-    assert [[], [("LG101", "b")], [("LG101", "c")]] == [said(a), said(b), said(c)]
+    assert [[], [("LG101", "b")], [("LG101", "c")]] == [codes_and_keys(a), codes_and_keys(b), codes_and_keys(c)]
 
 
 def test_a_scope_that_is_closed_from_elsewhere_inside_its_block() -> None:
@@ -151,7 +121,7 @@ def test_a_scope_that_is_closed_from_elsewhere_inside_its_block() -> None:
     s.__enter__()
     images.create("i")
     assert None is in_thread(s.close)
-    assert [("LG101", "i")] == said(s)
+    assert [("LG101", "i")] == codes_and_keys(s)
     with pytest.raises(UsageError, match="left before"):
         s.__exit__(None, None, None)
     assert CURRENT.get(None) is None
@@ -167,7 +137,7 @@ def test_left_in_another_thread() -> None:
         assert isinstance(error, UsageError)
         assert "another task, thread or context" in str(error)
         images.create("i")
-    assert [("LG101", "i")] == said(s)
+    assert [("LG101", "i")] == codes_and_keys(s)
 
 
 def test_left_in_another_task() -> None:
@@ -182,7 +152,7 @@ def test_left_in_another_task() -> None:
             with pytest.raises(UsageError, match="another task, thread or context"):
                 await asyncio.create_task(leave())
             images.create("i")
-        assert [("LG101", "i")] == said(s)
+        assert [("LG101", "i")] == codes_and_keys(s)
 
     asyncio.run(main())
 
@@ -208,7 +178,7 @@ def test_entered_in_one_task_and_left_in_another() -> None:
             await s.__aexit__(RuntimeError, body, None)
         assert body is caught.value.__cause__
         s.close()
-        assert [("LG101", "i")] == said(s)
+        assert [("LG101", "i")] == codes_and_keys(s)
 
     asyncio.run(main())
 
@@ -249,7 +219,7 @@ def test_active_left_in_another_context() -> None:
     block.__exit__(None, None, None)
     there.run(images.create, "there again")
     s.close()
-    assert [("LG101", "there")] == said(s)
+    assert [("LG101", "there")] == codes_and_keys(s)
 
 
 # --- used twice, or not at all ------------------------------------------------------------------------------------------
@@ -320,7 +290,7 @@ def test_closed_while_it_is_closing() -> None:
     s = scope("s", on_leak=again, on_violation=again).open()
     s.acquired(image, "i")
     s.close()
-    assert [("LG101", "i")] == said(s)
+    assert [("LG101", "i")] == codes_and_keys(s)
 
 
 def test_an_inner_scope_that_is_never_left() -> None:
@@ -332,7 +302,7 @@ def test_an_inner_scope_that_is_never_left() -> None:
         with pytest.raises(UsageError, match="'inner'"):
             outer.__exit__(None, None, None)
         assert None is in_thread(inner.close)
-    assert ([("LG101", "i")], []) == (said(inner), said(outer))
+    assert ([("LG101", "i")], []) == (codes_and_keys(inner), codes_and_keys(outer))
 
 
 # --- fork ---------------------------------------------------------------------------------------------------------------

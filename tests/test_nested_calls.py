@@ -10,33 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from findings import held, said, watching
 
-from lifeguard import OUTSIDE, Resource, Rollback, acquires, on_failure, releases, rolls_back, scope, transfers, uses
+from lifeguard import OUTSIDE, Resource, Rollback, acquires, on_failure, releases, rolls_back, transfers, uses
 from lifeguard.scopes import Scope
 
 image = Resource("image")
 counted = Resource("volume", again="count")
 cpus = Resource("vcpus")
 spawn = Rollback("spawn")
-
-
-def watching() -> Scope:
-    """A scope that only records."""
-    return scope("nested", on_violation="record")
-
-
-def held(watched: Scope) -> list[str]:
-    """What is outstanding, as texts."""
-    return [str(one) for one in watched.outstanding]
-
-
-def said(watched: Scope) -> list[str]:
-    """What the closed scope says, as "code kind key also-codes"."""
-    assert watched.verdict is not None
-    return [
-        " ".join([f"{one.code} {one.kind} {one.key_text}", *(text[:5] for text in one.also)])
-        for one in (*watched.verdict.violations, *watched.verdict.warnings)
-    ]
 
 
 def history(watched: Scope) -> list[tuple[str, str]]:

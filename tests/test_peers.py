@@ -15,22 +15,13 @@ import deal
 import icontract
 import pytest
 import typeguard
+from findings import held, watching
 
 from lifeguard import Resource, Rollback, ViolationError, acquires, contracts_of, on_failure, releases, scope, uses
 from lifeguard.scopes import Scope
 
 image = Resource("image")
 spawn = Rollback("spawn")
-
-
-def watching() -> Scope:
-    """A scope that only records."""
-    return scope("peers", on_violation="record")
-
-
-def held(watched: Scope) -> list[str]:
-    """What is outstanding, as texts."""
-    return [str(one) for one in watched.outstanding]
 
 
 def codes(watched: Scope) -> list[str]:

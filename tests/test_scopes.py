@@ -3,72 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from findings import codes_and_keys
+from own_thread import in_thread
+from watched_images import Images, image, images
 
-from lifeguard import OUTSIDE, DeclarationError, Resource, UsageError, ViolationError, acquires, releases, scope, uses
+from lifeguard import OUTSIDE, DeclarationError, Resource, UsageError, ViolationError, scope
 from lifeguard.context import CURRENT, OPEN, PROCESS
 from lifeguard.scopes import Scope
-
-image = Resource("image")
-
-
-class Images:
-    """A fake service."""
-
-    @acquires(image, key="image_id")
-    def create(self, image_id: str) -> str:
-        """Make one."""
-        return image_id
-
-    @uses(image, key="image_id")
-    def show(self, image_id: str) -> None:
-        """Look at one."""
-
-    @releases(image, key="image_id")
-    def delete(self, image_id: str) -> None:
-        """Remove one."""
-
-
-images = Images()
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays_open() -> Iterator[None]:
-    """Every test closes what it opens."""
-    before = list(OPEN)
-    yield
-    assert before == OPEN
-
-
-def said(watched: Scope) -> list[tuple[str, object]]:
-    """The codes and keys of a closed scope."""
-    assert watched.verdict is not None
-    return [(one.code, one.key) for one in watched.verdict.violations]
-
-
-def in_thread(work: Callable[[], Any]) -> Any:
-    """Run something in a thread of its own, and give what it returned or raise what it raised."""
-    done: list[Any] = []
-
-    def run() -> None:
-        try:
-            done.append((work(), None))
-        except BaseException as error:
-            done.append((None, error))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    result, error = done[0]
-    if error is not None:
-        raise error
-    return result
-
 
 # --- forms --------------------------------------------------------------------------------------------------------------
 
@@ -119,7 +65,7 @@ def test_async_with() -> None:
         async with scope(on_violation="record") as s:
             images.create("own")
             await asyncio.create_task(child())
-        assert [("LG101", "own"), ("LG101", "child")] == said(s)
+        assert [("LG101", "own"), ("LG101", "child")] == codes_and_keys(s)
 
     asyncio.run(main())
 
@@ -132,7 +78,7 @@ def test_a_plain_with_in_a_coroutine() -> None:
             images.create(key)
             first.set()
             await second.wait()
-        return said(s)
+        return codes_and_keys(s)
 
     async def main() -> None:
         a, b = asyncio.Event(), asyncio.Event()
@@ -277,7 +223,7 @@ def test_open_is_not_current() -> None:
     images.create("elsewhere again")
     verdict = s.close()
     assert verdict is s.verdict
-    assert [("LG101", "here")] == said(s)
+    assert [("LG101", "here")] == codes_and_keys(s)
     assert 2 == verdict.nowhere
 
 
@@ -308,7 +254,7 @@ def test_active_in_worker_threads() -> None:
 
     in_thread(work)
     s.close()
-    assert [("LG101", "thread")] == said(s)
+    assert [("LG101", "thread")] == codes_and_keys(s)
 
 
 def test_bind_a_thread_target_and_a_callback() -> None:
@@ -320,8 +266,8 @@ def test_bind_a_thread_target_and_a_callback() -> None:
         callback("c")
         images.create("o")
     s.close()
-    assert [("LG101", "t"), ("LG101", "c")] == said(s)
-    assert [("LG101", "o")] == said(other)
+    assert [("LG101", "t"), ("LG101", "c")] == codes_and_keys(s)
+    assert [("LG101", "o")] == codes_and_keys(other)
 
 
 def test_bind_keeps_name_result_and_exception() -> None:
@@ -355,7 +301,7 @@ def test_bind_a_coroutine_function() -> None:
     assert asyncio.iscoroutinefunction(work)
     asyncio.run(main())
     s.close()
-    assert [("LG101", "bound")] == said(s)
+    assert [("LG101", "bound")] == codes_and_keys(s)
 
 
 def test_a_bound_function_that_is_called_late() -> None:
@@ -365,7 +311,7 @@ def test_a_bound_function_that_is_called_late() -> None:
         callback = s.bind(images.create)
         s.close()
         assert "late" == callback("late")
-    assert [("LG101", "late")] == said(outer)
+    assert [("LG101", "late")] == codes_and_keys(outer)
 
 
 def test_bind_before_open() -> None:
@@ -377,7 +323,7 @@ def test_bind_before_open() -> None:
     s.open()
     callback("i")
     s.close()
-    assert [("LG101", "i")] == said(s)
+    assert [("LG101", "i")] == codes_and_keys(s)
 
 
 def test_a_fixture_that_opens_and_one_that_makes_active() -> None:
@@ -391,7 +337,7 @@ def test_a_fixture_that_opens_and_one_that_makes_active() -> None:
 
     with opened() as s, s.active():
         images.create("i")
-    assert [("LG101", "i")] == said(s)
+    assert [("LG101", "i")] == codes_and_keys(s)
 
 
 def test_scope_opened_inside_another_is_enclosed_by_it() -> None:
@@ -410,7 +356,7 @@ def test_scope_opened_inside_another_is_enclosed_by_it() -> None:
     in_thread(work)
     inner.close()
     outer.close()
-    assert [("LG106", "k")] == said(outer)[:1]
+    assert [("LG106", "k")] == codes_and_keys(outer)[:1]
 
 
 def test_close_with_an_exception() -> None:
@@ -420,7 +366,7 @@ def test_close_with_an_exception() -> None:
     verdict = s.close(RuntimeError("boom"))
     assert verdict.error
     assert "RuntimeError: boom" == verdict.ended
-    assert [("LG102", "i")] == said(s)
+    assert [("LG102", "i")] == codes_and_keys(s)
 
 
 def test_where_the_exception_was_raised_is_told() -> None:
@@ -455,7 +401,7 @@ def test_outstanding_while_it_is_open() -> None:
         assert "outstanding now: 2" in s.report()
         s.transferred(server, "s1", to=OUTSIDE)
     assert () == s.outstanding
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
 
 
 def test_violations_so_far() -> None:
@@ -490,7 +436,7 @@ def test_by_hand_events_go_to_that_very_scope() -> None:
         a.acquired(image, "i")
     b.close()
     a.close()
-    assert ([("LG101", "i")], []) == (said(a), said(b))
+    assert ([("LG101", "i")], []) == (codes_and_keys(a), codes_and_keys(b))
 
 
 def test_seeded_things_are_not_owed() -> None:
@@ -501,7 +447,7 @@ def test_seeded_things_are_not_owed() -> None:
         images.delete("i1")
         images.delete("i1")
         assert () == s.outstanding
-    assert [("LG103", "i1")] == said(s)
+    assert [("LG103", "i1")] == codes_and_keys(s)
     assert 0 == s.watched["image"].unmatched
 
 
@@ -511,7 +457,7 @@ def test_a_transfer_to_another_scope() -> None:
         with scope("request", on_violation="record") as request:
             images.create("i")
             request.transferred(image, "i", to=session)
-    assert ([], [("LG101", "i")]) == (said(request), said(session))
+    assert ([], [("LG101", "i")]) == (codes_and_keys(request), codes_and_keys(session))
 
 
 def test_everything_is_forgotten_at_the_end() -> None:

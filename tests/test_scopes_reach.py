@@ -5,35 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
+from findings import codes_and_keys
+from own_thread import in_thread
+from watched_images import image, images
 
-from lifeguard import Resource, acquires, releases, scope, uses
-from lifeguard.context import CURRENT, OPEN
-from lifeguard.scopes import Scope
+from lifeguard import Resource, acquires, releases, scope
+from lifeguard.context import CURRENT
 
-image = Resource("image")
 volume = Resource("volume")
-
-
-class Images:
-    """A fake service."""
-
-    @acquires(image, key="image_id")
-    def create(self, image_id: str) -> str:
-        """Make one."""
-        return image_id
-
-    @uses(image, key="image_id")
-    def show(self, image_id: str) -> None:
-        """Look at one."""
-
-    @releases(image, key="image_id")
-    def delete(self, image_id: str) -> None:
-        """Remove one."""
 
 
 class Volumes:
@@ -49,41 +31,7 @@ class Volumes:
         """Remove one."""
 
 
-images = Images()
 volumes = Volumes()
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays_open() -> Iterator[None]:
-    """Every test closes what it opens."""
-    before = list(OPEN)
-    yield
-    assert before == OPEN
-
-
-def said(watched: Scope) -> list[tuple[str, object]]:
-    """The codes and keys of a closed scope."""
-    assert watched.verdict is not None
-    return [(one.code, one.key) for one in watched.verdict.violations]
-
-
-def in_thread(work: Callable[[], Any]) -> Any:
-    """Run something in a thread of its own, and give what it returned or raise what it raised."""
-    done: list[Any] = []
-
-    def run() -> None:
-        try:
-            done.append((work(), None))
-        except BaseException as error:
-            done.append((None, error))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    result, error = done[0]
-    if error is not None:
-        raise error
-    return result
 
 
 # --- where an acquire goes ----------------------------------------------------------------------------------------------
@@ -96,8 +44,8 @@ def test_innermost_scope_of_the_context() -> None:
         with scope("inner", on_violation="record") as inner:
             images.create("i1")
         images.create("o2")
-    assert [("LG101", "i1")] == said(inner)
-    assert [("LG101", "o1"), ("LG101", "o2")] == said(outer)
+    assert [("LG101", "i1")] == codes_and_keys(inner)
+    assert [("LG101", "o1"), ("LG101", "o2")] == codes_and_keys(outer)
     assert 3 == inner.watched["image"].acquired + outer.watched["image"].acquired
 
 
@@ -107,7 +55,7 @@ def test_release_in_an_inner_scope_pays_the_outer() -> None:
         images.create("i")
         with scope("inner", on_violation="record") as inner:
             images.delete("i")
-    assert [] == said(inner) == said(outer)
+    assert [] == codes_and_keys(inner) == codes_and_keys(outer)
     assert 1 == outer.watched["image"].released
 
 
@@ -118,8 +66,8 @@ def test_context_before_process() -> None:
         in_thread(lambda: images.create("thread"))
         with scope("c", on_violation="record") as c:
             images.create("inner")
-    assert [("LG101", "inner")] == said(c)
-    assert [("LG101", "main"), ("LG101", "thread")] == said(p)
+    assert [("LG101", "inner")] == codes_and_keys(c)
+    assert [("LG101", "main"), ("LG101", "thread")] == codes_and_keys(p)
 
 
 def test_of_several_process_scopes_the_one_opened_last() -> None:
@@ -130,8 +78,8 @@ def test_of_several_process_scopes_the_one_opened_last() -> None:
     second.close()
     in_thread(lambda: images.create("2"))
     first.close()
-    assert [("LG101", "1")] == said(second)
-    assert [("LG101", "2")] == said(first)
+    assert [("LG101", "1")] == codes_and_keys(second)
+    assert [("LG101", "2")] == codes_and_keys(first)
 
 
 def test_an_opened_process_scope_reaches_everything() -> None:
@@ -140,7 +88,7 @@ def test_an_opened_process_scope_reaches_everything() -> None:
     images.create("main")
     in_thread(lambda: images.create("thread"))
     p.close()
-    assert [("LG101", "main"), ("LG101", "thread")] == said(p)
+    assert [("LG101", "main"), ("LG101", "thread")] == codes_and_keys(p)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1), (0, 2, 1)])
@@ -152,10 +100,10 @@ def test_process_scopes_close_in_any_order(order: tuple[int, ...]) -> None:
         images.create(f"i{n}")
     for n in order:
         scopes[n].__exit__(None, None, None)
-    assert [[("LG101", f"i{n}")] for n in range(3)] == [said(s) for s in scopes]
+    assert [[("LG101", f"i{n}")] for n in range(3)] == [codes_and_keys(s) for s in scopes]
     with scope("after", on_violation="record") as after:
         images.create("later")
-    assert [("LG101", "later")] == said(after)
+    assert [("LG101", "later")] == codes_and_keys(after)
 
 
 def test_a_process_scope_around_which_a_context_scope_closes() -> None:
@@ -167,8 +115,8 @@ def test_a_process_scope_around_which_a_context_scope_closes() -> None:
             stack.enter_context(p)
             images.create("p1")
         images.create("p2")
-    assert [("LG101", "c")] == said(c)
-    assert [("LG101", "p1"), ("LG101", "p2")] == said(p)
+    assert [("LG101", "c")] == codes_and_keys(c)
+    assert [("LG101", "p1"), ("LG101", "p2")] == codes_and_keys(p)
 
 
 def test_a_process_scope_is_left_in_another_thread() -> None:
@@ -177,7 +125,7 @@ def test_a_process_scope_is_left_in_another_thread() -> None:
     in_thread(p.__enter__)
     images.create("i")
     p.__exit__(None, None, None)
-    assert [("LG101", "i")] == said(p)
+    assert [("LG101", "i")] == codes_and_keys(p)
 
 
 def test_overlapping_process_scopes_leave_no_chain_behind() -> None:
@@ -279,8 +227,8 @@ def test_a_task_that_outlives_its_scope() -> None:
             go.set()
             await gone.wait()
             await task
-        assert [] == said(inner)
-        assert [("LG101", "late")] == said(outer)
+        assert [] == codes_and_keys(inner)
+        assert [("LG101", "late")] == codes_and_keys(outer)
 
     asyncio.run(main())
 
@@ -305,9 +253,9 @@ def test_a_late_event_of_something_that_was_judged() -> None:
     closed.set()
     thread.join()
     other.close()
-    assert [("LG101", "i")] == said(s)
+    assert [("LG101", "i")] == codes_and_keys(s)
     assert 1 == s.late
-    assert [] == said(other)
+    assert [] == codes_and_keys(other)
 
 
 def test_tasks_started_in_active_stay_in_the_scope() -> None:
@@ -326,7 +274,7 @@ def test_tasks_started_in_active_stay_in_the_scope() -> None:
         go.set()
         await task
         s.close()
-        assert [("LG101", "task")] == said(s)
+        assert [("LG101", "task")] == codes_and_keys(s)
 
     asyncio.run(main())
 
@@ -336,7 +284,7 @@ def test_a_context_that_was_copied() -> None:
     with scope("s", on_violation="record") as s:
         copied = contextvars.copy_context()
         in_thread(lambda: copied.run(images.create, "i"))
-    assert [("LG101", "i")] == said(s)
+    assert [("LG101", "i")] == codes_and_keys(s)
 
 
 # --- only, ignore -------------------------------------------------------------------------------------------------------
@@ -351,9 +299,9 @@ def test_only_and_ignore_fall_through() -> None:
         with scope("ignore", on_violation="record", ignore=[image]) as ignore:
             images.create("i2")
             volumes.create("v2")
-    assert [("LG101", "i")] == said(only)
-    assert [("LG101", "v2")] == said(ignore)
-    assert [("LG101", "v"), ("LG101", "i2")] == said(outer)
+    assert [("LG101", "i")] == codes_and_keys(only)
+    assert [("LG101", "v2")] == codes_and_keys(ignore)
+    assert [("LG101", "v"), ("LG101", "i2")] == codes_and_keys(outer)
 
 
 def test_only_falls_through_to_the_process() -> None:
@@ -365,7 +313,7 @@ def test_only_falls_through_to_the_process() -> None:
                 images.create("i")
 
         in_thread(work)
-    assert [("LG101", "i")] == said(p)
+    assert [("LG101", "i")] == codes_and_keys(p)
 
 
 def test_only_of_several_and_of_none() -> None:
@@ -375,7 +323,7 @@ def test_only_of_several_and_of_none() -> None:
         volumes.create("v")
     with scope("none", only=()) as none:
         images.create("i")
-    assert [("LG101", "i"), ("LG101", "v")] == said(both)
+    assert [("LG101", "i"), ("LG101", "v")] == codes_and_keys(both)
     assert {} == dict(none.watched)
 
 
@@ -402,7 +350,7 @@ def test_within_the_window_doubles_are_exact() -> None:
         images.delete("a")  # forgotten
         images.delete("b")
         images.show("c")
-    assert [("LG103", "b"), ("LG104", "c")] == said(s)
+    assert [("LG103", "b"), ("LG104", "c")] == codes_and_keys(s)
     assert (1, 1) == (s.watched["image"].unmatched, s.watched["image"].forgotten)
     assert "doubles of the 1 forgotten" in s.report()
 
@@ -416,7 +364,7 @@ def test_the_window_is_for_each_kind() -> None:
             volumes.create(key)
             volumes.delete(key)
         images.delete("i")
-    assert [("LG103", "i")] == said(s)
+    assert [("LG103", "i")] == codes_and_keys(s)
 
 
 def test_remember_nothing() -> None:
@@ -426,7 +374,7 @@ def test_remember_nothing() -> None:
         images.delete("i")
         images.delete("i")
         images.show("i")
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
     assert 2 == s.watched["image"].unmatched
     assert "remember=0: double releases and uses after release are not told" in s.report()
 
@@ -438,7 +386,7 @@ def test_remember_everything() -> None:
             images.create(f"i{number}")
             images.delete(f"i{number}")
         images.delete("i0")
-    assert [("LG103", "i0")] == said(s)
+    assert [("LG103", "i0")] == codes_and_keys(s)
     assert 0 == s.watched["image"].forgotten
 
 
@@ -450,7 +398,7 @@ def test_by_default_a_thousand_and_some() -> None:
             images.delete(f"i{number}")
         images.delete("i0")
         images.delete("i1")
-    assert [("LG103", "i1")] == said(s)
+    assert [("LG103", "i1")] == codes_and_keys(s)
     assert 1024 == s.verdict.remember if s.verdict else None
 
 
@@ -461,5 +409,5 @@ def test_a_closed_scope_remembers_nothing() -> None:
         images.delete("i")
     with scope("second", on_violation="record") as second:
         images.delete("i")
-    assert [] == said(second)
+    assert [] == codes_and_keys(second)
     assert {"image": 1} == (second.verdict.unmatched if second.verdict else None)

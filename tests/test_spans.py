@@ -7,50 +7,20 @@ import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
+from findings import said, watching
+from watched_failures import HostError, cleanup, fails, image, port, server, spawn, start
 
 from lifeguard import (
     OUTSIDE,
     Resource,
-    Rollback,
     acquires,
     atomic,
-    on_failure,
     releases,
-    rolls_back,
-    scope,
     settles,
     transfers,
 )
-from lifeguard.scopes import Scope
-
-image = Resource("image")
-server = Resource("server")
-port = Resource("port", fields=("number", "host"))
-spawn = Rollback("spawn")
-strict = Rollback("strict", unseen="error")
-task = Rollback("task", order="lifo")
-
-
-def watching() -> Scope:
-    """A scope that only records."""
-    return scope("failures", on_violation="record")
-
-
-def held(watched: Scope) -> list[str]:
-    """What is outstanding, as texts."""
-    return [str(one) for one in watched.outstanding]
-
-
-def said(watched: Scope) -> list[str]:
-    """What the closed scope says, as "code kind key also-codes"."""
-    assert watched.verdict is not None
-    return [
-        " ".join([f"{one.code} {one.kind} {one.key_text}", *(text[:5] for text in one.also)])
-        for one in (*watched.verdict.violations, *watched.verdict.warnings)
-    ]
 
 
 @acquires(image, key="name", about="subject")
@@ -71,32 +41,6 @@ def publish(name: str) -> None:
 @transfers(image, key="name", to=(server, "owner"))
 def attach(name: str, owner: str) -> None:
     """Hand to a server."""
-
-
-class HostError(Exception):
-    """What a spawn raises."""
-
-
-@on_failure(spawn, key="name", about="name")
-def start(name: str, error: BaseException | None = None, inside: Callable[[], object] = lambda: None) -> str:
-    """Fail, or not."""
-    inside()
-    if error is not None:
-        raise error
-    return name
-
-
-@rolls_back(spawn, key="name")
-def cleanup(name: str, error: BaseException | None = None) -> None:
-    """Roll back, or fail to."""
-    if error is not None:
-        raise error
-
-
-def fails(function: Callable[..., Any], *args: Any, error: type[BaseException] = HostError) -> None:
-    """Call a function that must raise."""
-    with pytest.raises(error):
-        function(*args)
 
 
 # -- atomic ---------------------------------------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from findings import codes_and_keys
 
 import lifeguard
 from lifeguard import Resource, Rollback, acquires, on_failure, releases, rolls_back, scope, uses
-from lifeguard.scopes import Scope
 
 THREADS = 8
 
@@ -100,12 +100,6 @@ def together(work: Callable[[int], object]) -> None:
         raise failures[0]
 
 
-def said(watched: Scope) -> list[tuple[str, object]]:
-    """Codes and keys of a closed scope."""
-    assert watched.verdict is not None
-    return [(one.code, one.key) for one in watched.verdict.violations]
-
-
 def test_no_event_is_lost() -> None:
     """Eight threads on one process-reach scope: every acquire, use and release is counted, and all balances."""
     rounds = 150
@@ -143,7 +137,7 @@ def test_on_one_key() -> None:
         for _ in range(rounds):
             images.detach("v")
         images.drop("host", 2 * rounds - 1)
-    assert [("LG110", "host")] == said(s)
+    assert [("LG110", "host")] == codes_and_keys(s)
     assert "1" in s.violations[0].message
     assert THREADS * rounds == s.watched["volume"].acquired == s.watched["volume"].released
 
@@ -160,7 +154,7 @@ def test_exactly_one_wins() -> None:
         for key in keys:
             images.create(key)
         together(work)
-    assert sorted(("LG103", key) for key in keys) == sorted(said(s))  # type: ignore[type-var]
+    assert sorted(("LG103", key) for key in keys) == sorted(codes_and_keys(s))  # type: ignore[type-var]
     assert {THREADS - 2} == {len(one.also) for one in s.violations}
     assert THREADS * len(keys) == s.watched["image"].released
 
@@ -195,7 +189,7 @@ def test_many_receivers() -> None:
 
     with scope(reach="process", on_violation="record") as s:
         together(work)
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
     assert (THREADS * 100, THREADS * 100) == (s.watched["image"].acquired, s.watched["image"].released)
 
 
@@ -209,11 +203,11 @@ def test_scopes_that_open_and_close_meanwhile() -> None:
                 images.create((number, turn))
                 images.create((number, turn, "kept"))
                 images.delete((number, turn))
-            found.append(said(s))
+            found.append(codes_and_keys(s))
 
     with scope("around", reach="process", on_violation="record") as around:
         together(work)
-    assert [] == said(around)
+    assert [] == codes_and_keys(around)
     expected = [[("LG101", (number, turn, "kept"))] for number in range(THREADS) for turn in range(20)]
     assert sorted(map(repr, expected)) == sorted(map(repr, found))
 
@@ -282,7 +276,7 @@ def test_released_by_the_collector() -> None:
         Handle(1)
         assert ["handle 1"] == [one.key for one in s.outstanding]
         gc.collect()
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
     assert 1 == s.watched["image"].released
 
 
@@ -300,7 +294,7 @@ def test_a_finaliser_while_the_ledger_works() -> None:
         finally:
             gc.set_threshold(*before)
         gc.collect()
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
     assert (2 * many, 2 * many) == (s.watched["image"].acquired, s.watched["image"].released)
 
 
@@ -320,7 +314,7 @@ def test_a_finaliser_inside_a_step_of_the_ledger() -> None:
         LEDGER._do(step)
         assert [1] == seen
         assert ["j"] == [one.key for one in s.outstanding]
-    assert [("LG101", "j")] == said(s)
+    assert [("LG101", "j")] == codes_and_keys(s)
 
 
 def test_finalisers_in_eight_threads() -> None:
@@ -340,7 +334,7 @@ def test_finalisers_in_eight_threads() -> None:
         finally:
             gc.set_threshold(*before)
         gc.collect()
-    assert [] == said(s)
+    assert [] == codes_and_keys(s)
     assert THREADS * 80 == s.watched["image"].acquired == s.watched["image"].released
 
 
