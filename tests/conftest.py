@@ -1,8 +1,9 @@
-"""What holds for every test."""
+"""What holds for every test, and the stage that tests of the ledger stand on."""
 
 from collections.abc import Iterator
 
 import pytest
+from model.stage import Stage
 
 from lifeguard import context
 
@@ -12,5 +13,12 @@ def _leaves_no_scope_open() -> Iterator[None]:
     """A test that leaves a scope open is named itself, and not the one that stumbles over it."""
     before = list(context.OPEN)
     yield
-    left = [scope for scope in context.OPEN if scope not in before]
-    assert not left, f"left open: {left}"
+    assert before == context.OPEN, f"open before: {before}, and after: {context.OPEN}"
+
+
+@pytest.fixture
+def on() -> Iterator[Stage]:
+    """A stage whose scopes are closed in the end, whatever happens."""
+    stage = Stage()
+    yield stage
+    stage.close()

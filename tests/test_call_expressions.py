@@ -259,7 +259,7 @@ def test_to_a_resource_and_to_another_key() -> None:
     def rename(names: list[str]) -> list[str]:
         return [name.upper() for name in names]
 
-    with watching() as watched:
+    with watching("reading") as watched:
         watched.acquired(server, "s1")
         images.create("a")
         images.create("b")

@@ -262,7 +262,11 @@ class Slotted:
     """Cannot be called."""
 
 
-@pytest.mark.parametrize("target", [None, 3, "create", Slotted(), cached_property(function), [function]], ids=repr)
+@pytest.mark.parametrize(
+    "target",
+    [None, 3, "create", Slotted(), cached_property(function), [function]],
+    ids=["None", "a number", "a text", "an object", "a cached property", "a list of functions"],
+)
 def test_a_decorator_on_something_that_cannot_be_called(target: object) -> None:
     """The value is named."""
     text = put(acquires(image, key="image_id"), target)

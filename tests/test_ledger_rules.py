@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal
 
 import pytest
@@ -41,15 +40,6 @@ from model.stage import (
 
 from lifeguard import OUTSIDE, Resource, Rollback
 from lifeguard.verdict import Counts
-
-
-@pytest.fixture
-def on() -> Iterator[Stage]:
-    """A stage whose scopes are closed in the end, whatever happens."""
-    stage = Stage()
-    yield stage
-    stage.close()
-
 
 # --- which one --------------------------------------------------------------------------------------------------------
 

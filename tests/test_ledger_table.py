@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from model.stage import (
     Stage,
@@ -42,15 +40,6 @@ from model.stage import (
 )
 
 from lifeguard import Resource
-
-
-@pytest.fixture
-def on() -> Iterator[Stage]:
-    """A stage whose scopes are closed in the end, whatever happens."""
-    stage = Stage()
-    yield stage
-    stage.close()
-
 
 CELLS: list[tuple[Step, Step, Resource, list[str], list[str]]] = [
     # row, column, kind, what is outstanding then, what is said at the close
