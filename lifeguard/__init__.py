@@ -9,14 +9,14 @@ The layout, from the inside out; imports go inwards only:
 - `ledger`: the state machine. Events in, obligations and findings out; it knows no function, no thread, no format.
 - `text`: the report, a function over the verdict.
 - `context`, `telling`: what is current; an event on its way to the ledger, the invariants and the observers.
-- `enforcement`, `grace`, `allowances`, `scopes`: the scope, its policies and its life.
-- `reading`, `watching`, `weaving`: from a call to what its contracts say; a function and its contracts become one
+- `enforcement`, `grace`, `allowances`, `hand_events`, `scopes`: the scope, its policies and its life.
+- `reading`, `quick`, `watching`, `weaving`: from a call to what its contracts say; a function and its contracts become one
   wrapper.
-- `decorators`, `binding`, `inheritance`: how contracts come to functions.
+- `decorators`, `attaching`, `binding`, `inheritance`, `blindness`: how contracts come to functions.
 """
 
 from lifeguard import blindness as blindness
-from lifeguard.binding import contracts_for
+from lifeguard.binding import BoundContracts, contracts_for
 from lifeguard.context import Event, Observer
 from lifeguard.decorators import acquires, atomic, invariant, on_failure, releases, rolls_back, settles, transfers, uses
 from lifeguard.errors import DeclarationError, LifeguardWarning, UsageError, ViolationError
@@ -31,6 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "OUTSIDE",
+    "BoundContracts",
     "Breach",
     "DeclarationError",
     "Event",

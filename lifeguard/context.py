@@ -187,8 +187,10 @@ def _task_name() -> str | None:
     if loop == "asyncio":
         task = sys.modules["asyncio"].current_task()
         return f"task {task.get_name()}" if task is not None else None
-    lowlevel = sys.modules["trio"].lowlevel
-    return f"task {lowlevel.current_task().name}" if lowlevel.in_trio_task() else None
+    try:
+        return f"task {sys.modules['trio'].lowlevel.current_task().name}"
+    except RuntimeError:  # a callback of the loop's own
+        return None
 
 
 Blind = tuple[str, str, object]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import sys
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import Token
+from types import FrameType
 from typing import Any
 
 from lifeguard import context, quick
@@ -18,7 +19,7 @@ from lifeguard.kinds import Kind, Rollback
 from lifeguard.ledger.book import is_open
 from lifeguard.ledger.records import Act, Call, Generation, Outcome, Ref, Verb
 from lifeguard.ledger.spans import Span
-from lifeguard.places import Site, caller, raised_at
+from lifeguard.places import GENERATED, Site, caller, raised_at
 from lifeguard.quick import Plain, Quick, plain_of
 from lifeguard.reading import Ending, Reading
 from lifeguard.telling import own_defect, tell
@@ -156,8 +157,11 @@ def _begin(
         spans=SPANS.get(()),
         receiver=(type(receiver).__qualname__, id(receiver)) if receiver is not None else None,
     )
-    call.asynchronous = form in ("async", "async with")
-    call.nests = form in ("sync", "async")
+    call.asynchronous = form in ("async", "async with", "generator")
+    call.nests = form in ("sync", "async", "generator")
+    if form == "generator":
+        call.lasts = True
+        call.awaiting += tuple(_generators_around(sys._getframe(1)))
     watched = Watched(call)
     named: list[Ref] = []
     failing: list[Ref] = []
@@ -184,12 +188,22 @@ def _begin(
         woven.saw(receiver, call.began)
     if spans and form != "generator":
         watched.spans_token = SPANS.set((*call.spans, *spans))
-    if call.asynchronous:
+    if call.asynchronous and not call.lasts:
         watched.awaiting = AWAITING.set((*call.awaiting, call.ident))
     for book in call.chain:
         for observer in book.observers:
             observer.began(call)
     return watched
+
+
+def _generators_around(frame: FrameType | None) -> Iterator[int]:
+    """The watched generators whose bodies run now and wait for this call, as an override waits for what it overrides."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(GENERATED):
+            outer = frame.f_locals.get("lg_call")
+            if isinstance(outer, Watched) and outer.call.lasts:
+                yield outer.call.ident
+        frame = frame.f_back
 
 
 def _start_span(watched: Watched, contract: Contract, reading: Reading) -> list[Span]:
@@ -276,7 +290,7 @@ def _end(watched: Watched, ending: Ending, outcome: Outcome) -> None:
         own_defect(call.function, error)
         LEDGER.abandon(call, watched.spans)
         return
-    if call.nests:
+    if call.nests and not call.lasts:
         call.chain, call.around = (
             context.chain()
         )  # scopes are looked up when the event is recorded; else at first entry

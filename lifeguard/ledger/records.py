@@ -128,6 +128,7 @@ class Call:
         "failing",
         "function",
         "ident",
+        "lasts",
         "nests",
         "receiver",
         "site",
@@ -158,7 +159,8 @@ class Call:
         self.spans = spans  # the atomic, settling and step-taking calls that this one runs inside of
         self.receiver = receiver
         self.asynchronous = False
-        self.nests = True  # False where the caller's code runs between begin and end: generators, with-blocks
+        self.nests = True  # False where the caller's code runs between begin and end, and cannot be told apart
+        self.lasts = False  # a generator: the caller's code runs between begin and end
         self.failing: tuple[Ref, ...] = ()  # the rollbacks that will be owed if it fails
         self.began = 0
         self.ident = 0

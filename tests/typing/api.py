@@ -12,6 +12,7 @@ from typing import Any, assert_type
 import lifeguard
 from lifeguard import (
     OUTSIDE,
+    BoundContracts,
     Grace,
     Resource,
     Rollback,
@@ -183,8 +184,8 @@ class FakeImages:
 
 
 @contracts_for("package.module:Class")
-class StandIn:
-    """A stand-in gets `applied`."""
+class StandIn(BoundContracts):
+    """A stand-in gets `applied`. Pyright sees it by itself; mypy does not look at what a class decorator returns."""
 
     @acquires(image, key="result")
     def create(self) -> None: ...
