@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from examples.nova import kinds
 from examples.nova.breakages.ways import (
+    BROKEN,
     CINDER,
     COMPUTE,
     CONFIRM,
@@ -164,6 +165,12 @@ REVERT_AND_DELETE: tuple[Breakage, ...] = (
         "a volume is detached, and its attachment stays",
         REVERT_DETACHED,
         (skip(CINDER + ".fake_attachment_delete", within="nova.virt.block_device:DriverVolumeBlockDevice.detach"),),
+        kinds.volume_attachment,
+    ),
+    Breakage(
+        "a detach fails, and the volume goes on being detached",
+        REVERT_DETACHED,
+        (fail(DRIVER + ".detach_volume", BROKEN), skip(CINDER + ".fake_roll_detaching")),
         kinds.volume_detaching,
     ),
     Breakage(

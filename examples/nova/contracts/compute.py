@@ -103,6 +103,9 @@ class Compute:
     @releases(pending_resize, key="instance.uuid")
     def _confirm_resize(self, context, instance): ...
 
+    @releases(pending_resize, key="instance.uuid")
+    def _finish_revert_resize(self, context, instance): ...
+
     # F17: connections are completed, whether the guest came back or not.
     @releases(pending_resize, key="instance.uuid")
     @settles(volume_connection, about="instance.uuid", ended="either")
