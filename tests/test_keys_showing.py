@@ -103,7 +103,14 @@ def test_fields_name_the_parts() -> None:
     assert "True" == show_fields(identify(True), ("port", "host"))
     assert "'img-1'" == show_fields(identify("img-1"), None)
     assert "('a', 'b')" == show_fields(identify(("a", "b")), ())
-    assert len(show_fields(identify(("p" * 200, "h" * 200)), ("port", "host"))) <= 120
+    assert len(show_fields(identify(("p" * 200, "h" * 200)), ("port", "host"))) <= 128
+
+
+def test_a_key_of_many_parts_is_shown_to_its_last() -> None:
+    """Which one it is often stands in the last part: four parts of an ordinary length are not cut."""
+    part = "0123456789abcdef0123456789abcdef0123"
+    shown = show_fields(identify((part, part, part, "the last")), ("cell", "server", "request", "event"))
+    assert f"cell={part!r} server={part!r} request={part!r} event='the last'" == shown
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ from lifeguard.keys.reprs import repr_safely, shorten
 SHOWN_LIMIT = 120
 """How long the text of a key may be."""
 
+PART_LIMIT = 64
+"""How long it may be for each named part, where that is more: which one it is often stands in the last of them."""
+
 _ALIKE_BITS = 4096
 """Whole numbers with more bits are not compared with texts."""
 
@@ -43,7 +46,7 @@ def show_fields(key: Key, fields: Sequence[str] | None, limit: int = SHOWN_LIMIT
     Args:
         key: a normalised key.
         fields: the names of its parts, in order; none or another number of them than the key has: no names are shown.
-        limit: the most characters to give back.
+        limit: the most characters to give back; a key of many parts gets 64 for each, where that is more.
 
     Returns:
         One line.
@@ -54,7 +57,7 @@ def show_fields(key: Key, fields: Sequence[str] | None, limit: int = SHOWN_LIMIT
         return shorten(f"{fields[0]}={show(key, limit)}", limit)
     if isinstance(key, tuple) and type(key) is not Tagged and len(key) == len(fields):
         pairs = [f"{name}={show(part, limit)}" for name, part in zip(fields, key, strict=True)]
-        return shorten(" ".join(pairs), limit)
+        return shorten(" ".join(pairs), max(limit, PART_LIMIT * len(fields)))
     return show(key, limit)
 
 
