@@ -26,15 +26,21 @@ _PLUMBING = tuple(
     )
 )
 _PLUMBING_PACKAGES = (
-    "icontract",
-    "deal",
-    "wrapt",
-    "typeguard",
+    "anyio",
     "beartype",
+    "deal",
     "eventlet",
-    "greenlet",
+    "exceptiongroup",
     "futurist",
+    "greenlet",
+    "icontract",
     "oslo_utils",
+    "outcome",
+    "sniffio",
+    "trio",
+    "typeguard",
+    "uvloop",
+    "wrapt",
 )
 _PLUMBING_PARTS = tuple(f"{os.sep}site-packages{os.sep}{name}{os.sep}" for name in _PLUMBING_PACKAGES)
 
@@ -81,24 +87,40 @@ def short_path(path: str) -> str:
 
 
 def is_plumbing(path: str) -> bool:
-    """Whether a file is lifeguard itself or machinery that only passes calls on (asyncio, icontract, mock…)."""
+    """Whether a file is lifeguard itself or machinery that only passes calls on (asyncio, trio, icontract, mock…)."""
     known = _hidden.get(path)
     if known is None:
-        known = path.startswith((_OURS, GENERATED, "<frozen ", "<string>", "<@beartype", *_PLUMBING)) or any(
+        known = path.startswith((_OURS, GENERATED, "<frozen ", "<@beartype", *_PLUMBING)) or any(
             part in path for part in _PLUMBING_PARTS
         )
         _hidden[path] = known
     return known
 
 
+_LOOP_STEPS = {
+    "_run": os.sep.join(("asyncio", "events.py")),
+    "unrolled_run": os.sep.join(("trio", "_core", "_run.py")),
+}
+"""Where an event loop runs a task or a callback. Whoever runs the loop did not call what it runs."""
+
+
 def caller(frame: FrameType | None) -> Site | None:
-    """The innermost frame, from `frame` outwards, that is the user's own; None where there is none."""
+    """The innermost frame, from `frame` outwards, that is the user's own; None where an event loop made the call."""
     while frame is not None:
         code = frame.f_code
-        if not is_plumbing(code.co_filename):
+        file = code.co_filename
+        if not is_plumbing(file) and not _is_generated(code):
             return code, frame.f_lasti
+        step = _LOOP_STEPS.get(code.co_name)
+        if step is not None and file.endswith(step):
+            return None
         frame = frame.f_back
     return None
+
+
+def _is_generated(code: CodeType) -> bool:
+    """Whether it is what `dataclasses` writes; `python -c` has the same file name."""
+    return code.co_filename == "<string>" and code.co_qualname.startswith("__create_fn__")
 
 
 def user_place() -> Place | None:

@@ -79,7 +79,7 @@ def _grouped(violations: tuple[Violation, ...]) -> list[tuple[Violation, ...]]:
 
 
 def _ident(violation: Violation) -> object:
-    if violation.children or violation.hint or violation.acquired is None:
+    if violation.children or violation.hint or not violation.history:
         return violation.seq, violation.key_text, violation.message
     return (
         violation.code,
@@ -130,6 +130,10 @@ def _violation(violation: Violation, group: tuple[Violation, ...]) -> Iterator[s
             label = _BEGINNINGS.get(violation.history[0].verb, label)
             actor = ", ".join(dict.fromkeys(one.history[0].actor for one in group))
         yield from _field(label, f"{violation.acquired}" + (f" ({actor})" if actor else ""))
+    elif violation.history and violation.history[0].actor:
+        first = violation.history[0]
+        actors = ", ".join(dict.fromkeys(one.history[0].actor for one in group))
+        yield from _field(_BEGINNINGS.get(first.verb, "acquired"), f"in {actors}, by {first.function}")
     elif violation.place is not None:
         yield from _field("at", str(violation.place))
     if violation.history:

@@ -14,6 +14,7 @@ import keyword
 import linecache
 import weakref
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -21,7 +22,7 @@ from lifeguard import context, watching
 from lifeguard.contracts import Contract, contradiction
 from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
-from lifeguard.keys import repr_safely
+from lifeguard.keys import KeyExpression, after, parse_key, repr_safely
 from lifeguard.kinds import Kind, Rollback
 from lifeguard.places import GENERATED, definition
 from lifeguard.watching import Function, WatchedAsyncManager, WatchedManager, Woven
@@ -142,6 +143,19 @@ _ASYNC_HELPER: CodeType = contextlib.asynccontextmanager(_anything).__code__
 """What contextlib makes of a generator function always has the same code, by which it is known."""
 
 
+def _keyed_after(contract: Contract) -> Contract:
+    """For an `__init__`: where the key is the object itself, it is read when there is an object, and not a half-made one."""
+    key = contract.key
+    if contract.verb != "acquires" or not isinstance(key, KeyExpression):
+        return contract
+    if not any(part.code == "self" and not part.late for part in key.parts):
+        return contract
+    if any(part.code is None or part.many for part in key.parts):
+        return contract
+    forms = tuple(after(part.source) if part.code == "self" else part.source for part in key.parts)
+    return replace(contract, key=parse_key(forms if key.composite else forms[0]))
+
+
 def _beneath(function: Function) -> Function:
     """What lies beneath wrappers of ours: of a context manager function they have the form, but not the code."""
     while (woven := woven_of(function)) is not None and woven.wrapper is not None and woven.wrapper() is function:
@@ -229,6 +243,8 @@ def weave(
             why = contradiction(other, contract)
             if why:
                 raise DeclarationError.at_caller(f"{name}: {why}")
+    if getattr(function, "__name__", None) == "__init__":
+        contracts = tuple(map(_keyed_after, contracts))
     form = _form_of(_beneath(function))
     visible = declared or signature_of(function)
     _check(contracts, name, form, visible)
