@@ -59,13 +59,13 @@ class Allowance:
         return not self.about or any(subject in self.about for subject in subjects)
 
     def _key_is(self, key: Key | None) -> bool:
-        if key is None:
+        if key is None or self.key is None:
             return False
         return self.key.matches(key) if isinstance(self.key, Pattern) else key == self.key
 
     def __str__(self) -> str:
         parts = [self.kind.name if self.kind is not None else "any kind"]
-        if not self.any_key:
+        if self.key is not None:
             fields = self.kind.fields if self.kind is not None else None
             parts.append(str(self.key) if isinstance(self.key, Pattern) else show_fields(self.key, fields))
         parts += [show(key) for _, key in self.about]

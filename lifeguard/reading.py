@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from lifeguard.contracts import Contract
-from lifeguard.keys import AmountExpression, Key, KeyExpression, ObjectKey, Pattern, PatternExpression, Unreadable, show
+from lifeguard.keys import (
+    NOTHING,
+    AmountExpression,
+    Key,
+    KeyExpression,
+    ObjectKey,
+    Pattern,
+    PatternExpression,
+    Unreadable,
+    show,
+)
 from lifeguard.kinds import OUTSIDE, Kind, Outside, Resource, Rollback
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.records import Act, Ref, Subject, Verb
@@ -221,7 +231,7 @@ class Reading:
         found: list[Subject] = []
         for (kind, expression), begun in zip(self.contract.about, self._about, strict=True):
             keys = expression.finish(begun, self._arguments, ending.result)
-            found += [(kind, key) for key in keys if key is not None]  # None: there is no such subject
+            found += [(kind, key) for key in keys if key is not NOTHING]  # there is no such subject
         return tuple(found)
 
     def choice(self, ending: Ending) -> Choice:

@@ -135,7 +135,7 @@ def _go_long(short: Quick) -> Watched:
     """A call that began the short way goes on the long way, as if it had begun there."""
     watched = _begin(short.woven, short.arguments, "sync", short.site, short.key)
     watched.call.began = short.began
-    if short.target is not None:
+    if short.target is not None and short.key is not None:
         watched.targets = {(short.target.kind, short.key): short.target}
     return watched
 

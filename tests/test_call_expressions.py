@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from findings import held, said, unreadable, watching
+from findings import codes_and_keys, held, said, unreadable, watching
 from watched_calls import Instance, NotFoundError, image, images, server, spawn
 
 from lifeguard import (
@@ -488,3 +488,43 @@ def test_a_failure_and_a_rollback_in_one_class() -> None:
     assert ["LG202 spawn 'b'"] == said(watched)
     assert ["failed", "rollback raised"] == [one.verb for one in watched.violations[0].history]
     assert ["OSError: no host", "OSError: busy"] == [one.note for one in watched.violations[0].history]
+
+
+def test_none_is_a_key_like_another() -> None:
+    """A key that is None is held, moved to and shown; it is not taken for no key at all."""
+
+    @acquires(image, key="name")
+    def create(name: str | None) -> None:
+        """Acquire."""
+
+    @transfers(image, key="name", to_key="other")
+    def rename(name: str | None, other: str | None) -> None:
+        """Hand on to another key."""
+
+    with watching() as watched:
+        create("a")
+        rename("a", None)
+    assert [("LG101", None)] == codes_and_keys(watched)
+    assert "image None: still held when the scope ended" == watched.violations[0].message
+    assert "from 'a' to None" == watched.violations[0].history[-1].note
+
+
+def test_a_transfer_names_both_ends() -> None:
+    """Histories and findings name the key or the owner that something was handed to."""
+
+    @acquires(image, key="name")
+    def create(name: str) -> None:
+        """Acquire."""
+
+    @transfers(image, key="name", to=(image, "owner"))
+    def give(name: str, owner: str) -> None:
+        """Hand over to another image."""
+
+    with watching() as watched:
+        create("a")
+        create("b")
+        give("a", "b")
+        give("b", "c")
+    assert [("LG107", "b")] == codes_and_keys(watched)
+    assert "image 'b': handed to image 'c', which is not held" == watched.violations[0].message.partition(";")[0]
+    assert ("image 'a' (held)",) == tuple(one.partition(",")[0] for one in watched.violations[0].children)

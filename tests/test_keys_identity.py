@@ -246,8 +246,11 @@ def test_named_tuples_are_tuples() -> None:
 
 
 def test_plain_values_are_their_own_keys() -> None:
-    """str, int, bytes and None are not wrapped, so that they cost nothing."""
-    for value in ("text", 12345678901234567890, b"bytes", None):
+    """str, int and bytes are not wrapped, so that they cost nothing; None is, so that it is not taken for no key at all."""
+    assert None is not identify(None)
+    assert identify(None) is identify(None)
+    assert (None, "None") == (plain(identify(None)), show(identify(None)))
+    for value in ("text", 12345678901234567890, b"bytes"):
         assert value is identify(value)
 
 

@@ -275,8 +275,9 @@ def test_repr_safely_survives_every_repr() -> None:
 
 
 def test_problem_text_is_one_bounded_line() -> None:
-    """An exception is its type and its text."""
+    """An exception is its type and the first line of its text; that there was more is said."""
     assert "KeyError: 'id'" == problem_text(KeyError("id"))
     assert "ValueError" == problem_text(ValueError())
-    assert "ValueError: a\\nb" == problem_text(ValueError("a\nb"))
+    assert "ValueError: a …(+1 line)" == problem_text(ValueError("a\nb"))
+    assert "ValueError: a …(+2 lines)" == problem_text(ValueError("\na\nb\nc\n"))
     assert len(problem_text(ValueError("x" * 10**6))) <= 200

@@ -580,3 +580,29 @@ def test_an_async_generator_that_delegates_to_what_it_overrides_is_one_event() -
         assert ["image 'a' (held)"] == held(watched)
         watched.allow(image, "a", why="what is left of it is told above")
     assert [] == codes_and_keys(watched)
+
+
+def test_one_event_stands_at_the_line_of_the_outer_call() -> None:
+    """The caller of a delegating fake acquired, released and handed over, not the line inside the fake."""
+
+    class Fake(Real):
+        @acquires(image, key="name")
+        def create(self, name: str) -> str:
+            return super().create(name)
+
+        @releases(image, key="name")
+        def delete(self, name: str) -> None:
+            super().delete(name)
+
+    def first() -> None:
+        Fake().create("a")
+
+    def second() -> None:
+        Fake().delete("a")
+
+    with watching() as watched:
+        first()
+        second()
+        Fake().delete("a")
+    functions = [one.place.function.rpartition(".")[2] for one in watched.violations[0].history if one.place]
+    assert ["first", "second"] == functions[:2]

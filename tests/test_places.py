@@ -1,4 +1,4 @@
-"""Where something happened: the line of the caller; of what an event loop ran, the task, and never the line that runs the loop."""
+"""Where something happened: the line of the caller; of what an event loop ran, the task, not the line that runs the loop."""
 
 from __future__ import annotations
 

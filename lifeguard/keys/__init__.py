@@ -16,12 +16,13 @@ from lifeguard.keys.expressions import (
     pattern_of,
 )
 from lifeguard.keys.grammar import After, Each, Part, after, each, source_of
-from lifeguard.keys.identity import Key, ObjectKey, Tagged, forget, hold, identify
+from lifeguard.keys.identity import NOTHING, Key, ObjectKey, Tagged, forget, hold, identify
 from lifeguard.keys.reading import Begun, Unreadable
 from lifeguard.keys.reprs import problem_text, repr_safely, shorten
 from lifeguard.keys.showing import alike, plain, show, show_fields
 
 __all__ = [
+    "NOTHING",
     "After",
     "AmountExpression",
     "Begun",

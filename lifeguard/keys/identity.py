@@ -1,6 +1,6 @@
 """Keys as plain, hashable values: what makes two things the same thing for the ledger.
 
-A key is compared by C code alone: it is a str, an int, bytes, None, a tuple of keys, a `Tagged` tuple (a value that
+A key is compared by C code alone: it is a str, an int, bytes, a tuple of keys, a `Tagged` tuple (a value that
 carries its type) or an `ObjectKey` (an object by identity). No `__eq__` or `__hash__` of the user's ever runs.
 """
 
@@ -37,6 +37,7 @@ class Tag:
         return self.name
 
 
+NONE: Final = Tag("NONE")
 BOOL: Final = Tag("BOOL")
 FLOAT: Final = Tag("FLOAT")
 UUID: Final = Tag("UUID")
@@ -60,6 +61,10 @@ class Tagged(tuple[Any, ...]):
     """A value that carries its type: a `Tag` first, then what makes up the value. Hashed and compared as a tuple."""
 
     __slots__ = ()
+
+
+NOTHING: Final = Tagged((NONE, "None"))
+"""The key of None: a value like another one, where no key at all is None."""
 
 
 class _Watch(weakref.ref[object]):
@@ -154,7 +159,7 @@ class ObjectKey:
             self._strong = None
 
 
-Key: TypeAlias = "str | int | bytes | Tagged | ObjectKey | tuple[Key, ...] | None"
+Key: TypeAlias = "str | int | bytes | Tagged | ObjectKey | tuple[Key, ...]"
 """A normalised key: hashable, and compared without running any code of the user's."""
 
 
@@ -215,7 +220,7 @@ def object_key(value: object) -> ObjectKey:
 def identify(value: object) -> Key:
     """The normalised key of a value.
 
-    str, int, bytes and None stand for themselves (an instance of a subclass for its base value). bool, float, UUID,
+    str, int and bytes stand for themselves (an instance of a subclass for its base value). None, bool, float, UUID,
     Enum members, dates, times, paths and frozen data classes are compared by type and value, tuples by their parts;
     everything else by identity. What is a key already is returned as it is.
 
@@ -228,8 +233,10 @@ def identify(value: object) -> Key:
     Raises:
         Exception: what the value's own code raised where a part of it has to be asked for (a time zone's offset).
     """
-    if type(value) is str or type(value) is int or value is None or type(value) is bytes:
+    if type(value) is str or type(value) is int or type(value) is bytes:
         return value
+    if value is None:
+        return NOTHING
     if type(value) is Tagged or type(value) is ObjectKey:
         return value
     raw: Any = value

@@ -94,11 +94,14 @@ def problem_text(error: BaseException, limit: int = 200) -> str:
         limit: the most characters to give back.
 
     Returns:
-        Its type and text; the type alone where it has no text.
+        Its type and the first line of its text; the type alone where it has no text.
     """
     name = type(error).__name__
     try:
         text = str.__str__(str(error))
     except Exception as problem:
         text = f"(its text raised {type(problem).__name__})"
-    return shorten(f"{name}: {text}" if text else name, limit)
+    first, *more = text.strip().splitlines() or [""]
+    if more:
+        first = f"{shorten(first, limit)} …(+{len(more)} line{'s' if len(more) > 1 else ''})"
+    return shorten(f"{name}: {first}" if first else name, limit)

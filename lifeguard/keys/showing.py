@@ -111,8 +111,6 @@ def _forms(key: Key) -> frozenset[str]:
     """The texts by which a value may be written."""
     if isinstance(key, str):
         return frozenset({key, *_uuid_form(key)})
-    if key is None:
-        return frozenset({"None"})
     if isinstance(key, int):
         return frozenset({str(key)} if key.bit_length() < _ALIKE_BITS else ())
     if isinstance(key, bytes):
@@ -129,6 +127,8 @@ def _uuid_form(text: str) -> tuple[str, ...]:
 
 def _tagged_forms(key: Tagged) -> frozenset[str]:
     tag, value = key[0], key[1]
+    if tag is identity.NONE:
+        return frozenset({value})
     if tag is identity.BOOL:
         return frozenset({str(value), str(int(value))})
     if tag is identity.FLOAT:
@@ -180,6 +180,8 @@ def _plain_tagged(key: Tagged) -> object:
     tag, value = key[0], key[1]
     if tag is identity.ENUM or tag is identity.DATACLASS:
         return show(key)
+    if tag is identity.NONE:
+        return None
     if tag is identity.FLOAT:
         return float(value)
     if tag is identity.UUID:

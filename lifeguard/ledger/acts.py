@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lifeguard.keys import Key
+from lifeguard.keys import Key, show, show_fields
 from lifeguard.kinds import OUTSIDE, Kind, Resource
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.desk import Desk
@@ -82,8 +82,10 @@ class Engine(Desk):
             self.note(generation, call, "acquired", "in doubt no longer")
             self._label(generation, act, call)
         elif effect is Effect.AGAIN:
-            if call.told_inside(generation.told.get(Verb.ACQUIRE)):
+            told = generation.told.get(Verb.ACQUIRE)
+            if call.told_inside(told):
                 self._label(generation, act, call)
+                generation.relocate(told, call)
                 return
             generation = self._again(call, act, generation, home)
         home.tally(act.kind).acquired += 1
@@ -173,7 +175,9 @@ class Engine(Desk):
             self.unmatched(call, act, "released")
         if target is None or effect in (Effect.NOTHING, Effect.UNMATCHED):
             return
-        if not raised and call.told_inside(target.told.get(Verb.RELEASE)):
+        told = target.told.get(Verb.RELEASE)
+        if not raised and call.told_inside(told):
+            target.relocate(told, call)
             return
         if effect is Effect.NOTE or (effect is Effect.DOUBLE and act.idempotent):
             self.note(target, call, event.value, call.error if raised else "already settled, which is fine")
@@ -324,7 +328,9 @@ class Engine(Desk):
             self.unmatched(call, act, "handed over")
         if target is None or effect in (Effect.NOTHING, Effect.UNMATCHED):
             return
-        if not raised and call.told_inside(target.told.get(Verb.TRANSFER)):
+        told = target.told.get(Verb.TRANSFER)
+        if not raised and call.told_inside(told):
+            target.relocate(told, call)
             return
         if effect is Effect.AFTER:
             self.note(target, call, event.value, "after it was settled")
@@ -351,7 +357,7 @@ class Engine(Desk):
         else:
             assert isinstance(to, tuple)
             owner = self.named(*to, call.chain)
-            why = "" if is_open(owner) else f"to a {to[0].name} that is not held"
+            why = "" if is_open(owner) else f"to {_shown(*to)}, which is not held"
             if owner is not None and self._owns(target, owner):
                 why = "to something that it owns itself"
             book = owner.book if owner is not None else target.book
@@ -367,7 +373,7 @@ class Engine(Desk):
         target.owner = owner
         if owner is not None:
             owner.owned[target] = None
-            self.note(target, call, "transferred", f"to a {owner.kind.name}")
+            self.note(target, call, "transferred", f"to {_shown(owner.kind, owner.key)}")
         else:
             self.note(target, call, "transferred", f"to scope {book.name!r}")
         self._carry(target, book)
@@ -397,14 +403,14 @@ class Engine(Desk):
         self.spans.taken(target, call)
         if target.state is State.DOUBT:
             target.state = State.HELD
-        self.note(target, call, "transferred", "to another key")
+        self.note(target, call, "transferred", f"from {show(target.key)} to {show(key)}")
         if there is None:
             target.since = self.seq
             self.tables.rename(target, key)
             return
         if there.state is State.DOUBT:
             there.state = State.HELD
-            self.note(there, call, "acquired", "by a transfer from another key; in doubt no longer")
+            self.note(there, call, "acquired", f"by a transfer from {show(target.key)}; in doubt no longer")
             self._dissolve(target, call)
             self._inherit(target, there)
             return
@@ -420,12 +426,12 @@ class Engine(Desk):
             there.amounts = tuple(have + more for have, more in zip(there.amounts, target.amounts, strict=True))
         elif act.kind.again in ("count", "error") and act.kind.needs is None:
             there.count += target.count
-        self.note(there, call, "acquired", "by a transfer from another key")
+        self.note(there, call, "acquired", f"by a transfer from {show(target.key)}")
         self._dissolve(target, call)
         self._inherit(target, there)
         if act.kind.again == "error" and there.amounts is None and not there.again_said:
             there.again_said = True
-            self.blame(there, "LG106", "handed on to this key while it is held", call)
+            self.blame(there, "LG106", f"handed on to from {show(target.key)} while it is held", call)
 
     # -- failures and rollbacks -------------------------------------------------------------------------------------------------
 
@@ -531,6 +537,10 @@ class Engine(Desk):
         if before:
             later = "a later step" if len(before) == 1 else f"{len(before)} later steps"
             self.blame(target, "LG206", f"rolled back before {later}", call, tuple(before))
+
+
+def _shown(kind: Kind, key: Key) -> str:
+    return f"{kind.name} {show_fields(key, kind.fields)}"
 
 
 def _amounts(amounts: tuple[float, ...]) -> str:

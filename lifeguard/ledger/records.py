@@ -297,6 +297,13 @@ class Generation:
             self.cut += 1
         self.last.append(note)
 
+    def relocate(self, told: Told | None, call: Call) -> None:
+        """An event was told by a call inside `call`, which tells the same: it was the outer one's caller who made it."""
+        for notes in (self.first, self.last or ()):
+            for position, note in enumerate(notes):
+                if told is not None and note.seq == told.seq:
+                    notes[position] = Note(note.seq, note.verb, note.function, call.site, call.actor, note.text)  # type: ignore[index]
+
     @property
     def history(self) -> tuple[Note, ...]:
         """The events that are kept, oldest first."""
