@@ -288,7 +288,10 @@ class Scope(HandEvents):
             else:
                 self._entered = node, CURRENT.set(node)
         if node not in outwards(now):
-            return f"{self!r} is left in another task, thread or context than it was entered in"
+            return (
+                f"{self!r} is left in another task, thread or context than it was entered in; where that is meant, as in "
+                "async fixtures, use open() and close(), and active() around what it watches"
+            )
         return None
 
     def _current_inside(self, node: Node) -> Scope | None:
@@ -366,7 +369,7 @@ class Scope(HandEvents):
         unused = tuple(name for ask in context.unused_contracts for name in ask(since, self))
         findings, allowed = self._sift(self.book.findings)
         for one in self._allowances:
-            if not one.used:
+            if not one.used and error is None and switch() != "off":
                 findings += LEDGER.complain((self.book,), "LG403", f"nothing was found of: {one}", about=one)
         told = [account.violation(finding, told_ended) for finding in sorted(findings, key=lambda finding: finding.seq)]
         covered = tuple(Allowed(account.violation(finding, told_ended), one.why) for finding, one in allowed)
@@ -457,7 +460,8 @@ class Scope(HandEvents):
         about: object = None,
         at_most: int | None = None,
     ) -> None:
-        """Say what may stay or happen. An allowance that covers nothing is told (LG403, a warning).
+        """Say what may stay or happen. An allowance that covers nothing is told (LG403, a warning), unless
+        an exception left the scope, which may have come before it.
 
         Args:
             kind: the kind; None for findings that are about no kind, or any.

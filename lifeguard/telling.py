@@ -71,10 +71,14 @@ def _show(observers: Iterable[Observer], event: Event) -> None:
 
 
 def own_defect(function: str, error: Exception) -> None:
-    """Say, as LG401, that lifeguard itself failed in a call of this function."""
+    """Say, as LG401, that lifeguard itself failed in a call of this function; a warning, where the program left it no room."""
     with contextlib.suppress(Exception):  # near the limit of recursion even that may fail
+        no_room = isinstance(error, RecursionError | MemoryError)
         text = f"{function}: lifeguard itself failed ({problem_text(error)}); please report it"
-        LEDGER.complain(context.chain()[0], "LG401", text, about=text)
+        if no_room:
+            text = f"{function}: a call could not be watched ({problem_text(error)})"
+        for finding in LEDGER.complain(context.chain()[0], "LG401", text, about=text):
+            finding.severity = "warning" if no_room else None
 
 
 def _invariants(call: Call, acts: list[Act], spans: tuple[Span, ...]) -> list[Finding]:

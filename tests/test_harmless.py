@@ -511,3 +511,24 @@ def test_usage_errors_of_a_callback_stay_inside(lamp: Resource) -> None:
     with scope(on_violation="record", on_leak=clean) as s:
         s.acquired(lamp, 1)
     assert ["LG101"] == codes(s)
+
+
+def test_a_program_that_runs_out_of_stack_is_not_blamed(lamp: Resource) -> None:
+    """Its own RecursionError is handled and nothing is left: that some calls could not be watched is a warning."""
+
+    @acquires(lamp, key="number")
+    def deep(number: int) -> None:
+        deep(number + 1)
+
+    with scope("deep", on_violation="record") as watched, pytest.raises(RecursionError):
+        deep(0)
+    assert () == watched.violations
+
+
+def test_an_allowance_is_no_noise_when_nothing_can_be_found(lamp: Resource) -> None:
+    """After an error, and with LIFEGUARD=off, what was allowed may not have come about: no LG403."""
+    with pytest.raises(OSError), scope("left by an error", on_violation="record") as watched:
+        watched.allow(lamp, why="it goes on burning")
+        raise OSError
+    assert watched.verdict is not None
+    assert () == watched.verdict.warnings

@@ -17,6 +17,7 @@ from findings import codes_and_keys
 
 import lifeguard
 from lifeguard import Resource, Rollback, acquires, on_failure, releases, rolls_back, scope, uses
+from lifeguard.keys import identity
 
 THREADS = 8
 
@@ -398,3 +399,24 @@ def test_a_signal_handler(mode: str) -> None:
     command = [sys.executable, "-c", textwrap.dedent(SIGNALS), mode]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert ("", "[] 0 0\nTrue\n") == (ran.stderr, ran.stdout)
+
+
+def test_a_release_by_the_finaliser_of_an_object_in_a_cycle() -> None:
+    """The collector clears weak references before it runs `__del__`; it is the same object all the same, and pays."""
+
+    class Handle:
+        @acquires(image, key="self")
+        def __init__(self) -> None:
+            self.me = self
+
+        @releases(image, key="self")
+        def __del__(self) -> None:
+            """Release."""
+
+    with scope("cycles", on_violation="record") as watched:
+        for _ in range(50):
+            Handle()
+        gc.collect()
+    assert () == watched.violations
+    assert (50, 50) == (watched.watched["image"].acquired, watched.watched["image"].released)
+    assert {} == identity._dying

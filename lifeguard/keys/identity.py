@@ -6,8 +6,10 @@ carries its type) or an `ObjectKey` (an object by identity). No `__eq__` or `__h
 
 from __future__ import annotations
 
+import gc
 import sys
 import weakref
+from _thread import get_ident
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from enum import Enum
@@ -171,6 +173,18 @@ def _discard(number: int, entry: _Entry) -> None:
             _registry.setdefault(number, found)
 
 
+_dying: dict[int, ObjectKey] = {}
+"""The keys of objects in cycles that the collector found dead: their `__del__` runs after their weak references went."""
+
+_collector: list[int] = []
+"""The thread in which a collection runs."""
+
+
+def _collecting(phase: str, info: object) -> None:
+    _dying.clear()
+    _collector[:] = [get_ident()] if phase == "start" else []
+
+
 def _object_died(watch: weakref.ref[object]) -> None:
     assert isinstance(watch, _Watch)
     entry = _registry.get(watch.number)
@@ -178,6 +192,8 @@ def _object_died(watch: weakref.ref[object]) -> None:
         key = entry()
         if key is None or key._weak is watch:
             _discard(watch.number, entry)
+            if key is not None and _collector == [get_ident()]:
+                _dying[watch.number] = key
 
 
 def _key_died(entry: weakref.ref[ObjectKey]) -> None:
@@ -189,6 +205,8 @@ def _known(value: object) -> ObjectKey | None:
     """The key that this very object has already."""
     entry = _registry.get(id(value))
     key = None if entry is None else entry()
+    if key is None and _dying:
+        return _dying.get(id(value))
     return key if key is not None and key.target() is value else None
 
 
@@ -204,6 +222,8 @@ def object_key(value: object) -> ObjectKey:
     found = _known(value)
     if found is not None:
         return found
+    if _collecting not in gc.callbacks:
+        gc.callbacks.append(_collecting)
     fresh = ObjectKey(value)  # runs the object's repr
     fresh_entry = _Entry(fresh, _key_died)
     fresh_entry.number = number = id(value)
