@@ -134,8 +134,8 @@ class _Bound:
 
     @property
     def owner(self) -> str:
-        """How reports name the target; a module's functions go by their own names."""
-        return self.target.__qualname__ if isinstance(self.target, type) else self.target.__name__.rpartition(".")[2]
+        """How reports name the target."""
+        return _short_name(self.target)
 
     def apply(self, objects: tuple[object, ...]) -> None:
         """Put every wrapper in; all or none."""
@@ -254,6 +254,10 @@ def contracts_for(
     return bind
 
 
+def _short_name(target: type | ModuleType) -> str:
+    return target.__qualname__ if isinstance(target, type) else target.__name__.rpartition(".")[2]
+
+
 def _resolve(target: object) -> type | ModuleType:
     if isinstance(target, type | ModuleType):
         return target
@@ -288,7 +292,7 @@ def _points(stand_in: type, target: type | ModuleType) -> dict[str, Point]:
         if woven is None:
             continue
         woven.active = False
-        woven.state["stands for"] = f"{target.__qualname__}.{name}" if isinstance(target, type) else name
+        woven.state["stands for"] = f"{_short_name(target)}.{name}"
         point = Point(stand_in.__qualname__, name, woven.contracts, signature_of(woven.function))
         try:
             real = inspect.getattr_static(target, name)

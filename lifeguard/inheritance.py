@@ -164,7 +164,8 @@ def _take_over(fake: type, name: str, value: object, wovens: list[Woven]) -> Non
     for woven in wovens:
         woven.state["taken over"] = True
     known = woven_of(function)
-    label = known.name if known is not None else describe(function)
+    own_name = getattr(function, "__name__", None) == name
+    label = known.name if known is not None else describe(function) if own_name else f"{fake.__qualname__}.{name}"
     seen = signature_of(function)
     names = frozenset().union(*(contract.names for contract in inherited)) - {"result"}
     hidden = seen is None or not names <= set(seen.parameters)

@@ -9,15 +9,12 @@ from lifeguard.kinds import OUTSIDE, Kind, Resource
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.desk import Desk
 from lifeguard.ledger.records import Act, Call, Generation, Note, Ref, Steps, Told, Verb
-from lifeguard.ledger.spans import Span
+from lifeguard.ledger.spans import TINY, Span
 from lifeguard.ledger.states import Effect, Event, State, effect_of
 from lifeguard.places import Site
 
 QuickTold = tuple[str, Site | None, str, object, tuple[int, ...]]
 """Who told an event the short way: function, site, actor, thread, and the coroutine calls that it ran inside of."""
-
-_TINY = 1e-9
-"""Amounts of floats that are closer to zero than this are zero."""
 
 
 class Engine(Desk):
@@ -92,8 +89,7 @@ class Engine(Desk):
         self.tell(generation, call, Verb.ACQUIRE)
 
     def _open_acquired(self, call: Call, act: Act, home: Book) -> Generation:
-        generation = self.open(call, home, act.kind, act.key, "acquired", act.about)
-        generation.amounts = act.amount
+        generation = self.open(call, home, act.kind, act.key, "acquired", act.about, amounts=act.amount)
         self._label(generation, act, call)
         return generation
 
@@ -119,7 +115,9 @@ class Engine(Desk):
                     kind=act.kind,
                 )
                 return held
+            before = held.amounts
             held.amounts = tuple(have + more for have, more in zip(held.amounts, act.amount, strict=True))
+            self.spans.counted(held, call, before)
             self.note(held, call, "acquired", f"{_amounts(act.amount)} more, {_amounts(held.amounts)} in all")
             return held
         assert isinstance(act.kind, Resource)
@@ -134,10 +132,12 @@ class Engine(Desk):
             self.note(held, call, "acquired", "held already, which is kept")
         elif again == "count":
             held.count += 1
+            self.spans.counted(held, call, (held.count - 1,))
             self.note(held, call, "acquired", f"{held.count} times now")
         else:
             if act.kind.needs is None:
                 held.count += 1
+                self.spans.counted(held, call, (held.count - 1,))
             self.note(held, call, "acquired", "while held")
             text = "acquired again while held"
             if held.receiver is not None and call.receiver is not None and held.receiver != call.receiver:
@@ -216,6 +216,7 @@ class Engine(Desk):
         else:
             target.count -= 1
             if target.count > 0:
+                self.spans.counted(target, call, (target.count + 1,))
                 target.state = State.PARTLY
                 self.note(target, call, event.value, f"{target.count} more due{error}")
                 return
@@ -236,10 +237,12 @@ class Engine(Desk):
             return False
         rest = tuple(have - less for have, less in zip(target.amounts, amount, strict=True))
         self.note(target, call, event.value, f"{_amounts(amount)} of {_amounts(target.amounts)}")
-        over = any(one < -_TINY for one in rest)
+        over = any(one < -TINY for one in rest)
         if over:
             self.blame(target, "LG103", f"{_amounts(amount)} released where {_amounts(target.amounts)} was held", call)
-        target.amounts = tuple(one if one > _TINY else 0 for one in rest)
+        before = target.amounts
+        target.amounts = tuple(one if one > TINY else 0 for one in rest)
+        self.spans.counted(target, call, before)
         target.state = State.PARTLY
         return over or not any(target.amounts)
 

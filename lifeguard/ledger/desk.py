@@ -100,11 +100,21 @@ class Desk:
         generation.told[verb] = Told(self.seq, call.thread, call.awaiting)
 
     def open(
-        self, call: Call, book: Book, kind: Kind, key: Key, verb: str, about: tuple[Subject, ...] = (), text: str = ""
+        self,
+        call: Call,
+        book: Book,
+        kind: Kind,
+        key: Key,
+        verb: str,
+        about: tuple[Subject, ...] = (),
+        text: str = "",
+        *,
+        amounts: tuple[float, ...] | None = None,
     ) -> Generation:
         """Begin a new generation."""
         generation = Generation(kind, key, book, self.seq)
         generation.about = about
+        generation.amounts = amounts
         generation.receiver = call.receiver
         self.tables.put(generation)
         self.note(generation, call, verb, text)

@@ -305,6 +305,11 @@ class Generation:
                     notes[position] = Note(note.seq, note.verb, note.function, call.site, call.actor, note.text)  # type: ignore[index]
 
     @property
+    def size(self) -> tuple[float, ...]:
+        """How much of it is held: its amounts or, of what is counted, how many times."""
+        return self.amounts if self.amounts is not None else (self.count,)
+
+    @property
     def history(self) -> tuple[Note, ...]:
         """The events that are kept, oldest first."""
         return (*self.first, *(self.last or ()))

@@ -15,6 +15,9 @@ from lifeguard.ledger.book import Book, Tables, is_open
 from lifeguard.ledger.records import Call, Generation, Ref, Subject
 from lifeguard.ledger.states import State
 
+TINY = 1e-9
+"""Amounts of floats that are closer to zero than this are zero."""
+
 Matches = Callable[[Key], bool]
 
 
@@ -58,11 +61,11 @@ class Span:
         "call",
         "choice",
         "ended",
-        "opened",
         "outer",
         "restores",
         "rule",
         "running",
+        "shares",
         "steps",
         "taken",
         "task",
@@ -86,7 +89,7 @@ class Span:
         self.task = task  # of "steps": the rollback whose steps are collected
         self.outer = call.spans
         self.running = True
-        self.opened: dict[Generation, None] = {}
+        self.shares: dict[Generation, Share] = {}  # what it opened, or added to
         self.taken: dict[Generation, Taken] = {}
         self.steps: list[tuple[Key, tuple[Subject, ...], Call]] = []
         self.about = choice.about if choice is not None else None
@@ -112,6 +115,28 @@ class Taken:
     ref: Ref
     owner: Generation | None
     book: Book
+
+
+class Share:
+    """What a span put into one generation, of which others may hold some, too."""
+
+    __slots__ = ("added", "before", "opened")
+
+    def __init__(self, before: tuple[float, ...], added: tuple[float, ...], *, opened: bool) -> None:
+        self.before = before  # what was held when the span came to it
+        self.added = added  # what it has acquired of it and not released
+        self.opened = opened  # whether there was nothing before
+
+    def add(self, before: tuple[float, ...], now: tuple[float, ...]) -> None:
+        """What was held has changed."""
+        self.added = tuple(mine + new - old for mine, new, old in zip(self.added, now, before, strict=False))
+
+    def is_left(self, generation: Generation) -> bool:
+        """Whether some of it is held still: it was not released by the span, nor by anybody for it."""
+        if not is_open(generation) or generation.seeded:
+            return False
+        rest = zip(self.added, generation.size, self.before, strict=False)
+        return any(added > TINY and now - before > TINY for added, now, before in rest)
 
 
 def shares_scope(chain: tuple[Book, ...], book: Book, others: tuple[Book, ...]) -> bool:
@@ -153,8 +178,25 @@ class Spans:
         generation.opened_in = call.spans
         for span in self._watching(call):
             if span.running and span.sees(generation, call):
-                span.opened[generation] = None
+                span.shares[generation] = Share(tuple(0 for _ in generation.size), generation.size, opened=True)
                 generation.spans = (*generation.spans, span)
+
+    def counted(self, generation: Generation, call: Call, before: tuple[float, ...]) -> None:
+        """A call changed how much of a generation is held: it goes to the share of each span that sees it."""
+        for span in self._watching(call):
+            if not span.running or not span.sees(generation, call) or self._is_of_another(span, call.spans):
+                continue
+            share = span.shares.get(generation)
+            if share is None:
+                share = span.shares[generation] = Share(before, tuple(0 for _ in before), opened=False)
+                generation.spans = (*generation.spans, span)
+            share.add(before, generation.size)
+
+    @staticmethod
+    def _is_of_another(span: Span, spans: tuple[Span, ...]) -> bool:
+        """Whether what was done inside these spans is for another one that still runs to answer for."""
+        others = (other for other in spans if other is not span and other not in span.outer)
+        return span not in spans and any(other.running and other.rule != "steps" for other in others)
 
     def taken(self, generation: Generation, call: Call) -> None:
         """A call is about to settle, move or rename a generation: for every atomic span it was there before, remember
@@ -170,7 +212,7 @@ class Spans:
     def settled(self, generation: Generation) -> None:
         """A generation was settled: no span has to answer for it any more."""
         for span in generation.spans:
-            span.opened.pop(generation, None)
+            span.shares.pop(generation, None)
         generation.spans = ()
 
     def left_behind(self, span: Span) -> list[Generation]:
@@ -180,11 +222,11 @@ class Spans:
         """
         put_back = {taken.ref for taken in span.taken.values() if not is_open(taken.generation)}
         found = []
-        for generation in span.opened:
-            if not is_open(generation) or generation.seeded:
+        for generation, share in span.shares.items():
+            if not share.is_left(generation):
                 continue
             others = (other for other in generation.opened_in if other is not span and other not in span.outer)
-            if any(other.running and other.rule != "steps" for other in others):
+            if share.opened and any(other.running and other.rule != "steps" for other in others):
                 continue
             ref = (generation.kind, generation.key)
             if ref in put_back:
@@ -210,7 +252,7 @@ class Spans:
         choice = span.choice
         assert choice is not None
         if choice.keys is None and choice.about is None:
-            return [generation for generation in span.opened if is_open(generation) and not generation.seeded]
+            return [generation for generation, share in span.shares.items() if share.is_left(generation)]
         kinds = [kind for kind in tables.kinds() if choice.of_kind(kind)]
         return [
             generation
