@@ -322,6 +322,14 @@ def _spanning(
     return contracts
 
 
+def _is_bare(kinds: tuple[object, ...]) -> bool:
+    """Whether a decorator was written without parentheses: what it was given is what it decorates."""
+    one = kinds[0] if len(kinds) == 1 else None
+    if isinstance(one, Resource | Rollback):
+        return False
+    return callable(one) or isinstance(one, classmethod | property)
+
+
 @overload
 def atomic(function: F, /) -> F: ...
 @overload
@@ -343,23 +351,23 @@ def atomic(*kinds: Any, key: object = None, about: object = None, restores: bool
     Raises:
         DeclarationError: something is written wrongly; here, or when the decorator runs.
     """
-    if (
-        len(kinds) == 1
-        and not isinstance(kinds[0], Resource | Rollback)
-        and (callable(kinds[0]) or isinstance(kinds[0], classmethod | property))
-    ):
+    if _is_bare(kinds):
         return _apply(kinds[0], _spanning("atomic", (), None, None, restores=False))
     checked = expect_kinds(kinds, "atomic(…)")
     return _decorator(*_spanning("atomic", checked, key, about, restores=expect_flag(restores, "atomic(restores=…)")))
 
 
+@overload
+def settles(function: F, /) -> F: ...
+@overload
 def settles(
     *kinds: Kind, key: object = None, about: object = None, ended: Literal["returned", "raised", "either"] = "returned"
-) -> Callable[[F], F]:
+) -> Callable[[F], F]: ...
+def settles(*kinds: Any, key: object = None, about: object = None, ended: str = "returned") -> Any:
     """When the call returns, what it opened must be settled; with `key` or `about`, whatever is open for those (LG111).
 
     Args:
-        *kinds: of which kinds; without any, of every resource kind.
+        *kinds: of which kinds; without any, of every resource kind. Used without parentheses, it decorates at once.
         key: this one, whenever it was opened: an expression, or a mapping of some fields.
         about: whatever is open for this subject, whenever it was opened.
         ended: after which ends of the call it judges: "returned", "raised" (what a failure must leave settled), or
@@ -375,6 +383,8 @@ def settles(
         raise DeclarationError.at_caller(
             f"settles(ended=…) takes 'returned', 'raised' or 'either', not {repr_safely(ended)}"
         )
+    if _is_bare(kinds):
+        return _apply(kinds[0], _spanning("settles", (), None, None, restores=False))
     contracts = _spanning("settles", expect_kinds(kinds, "settles(…)"), key, about, restores=False, ended=ended)
     if ended != "returned" and any(
         expression.mentions_result for contract in contracts for expression in contract.expressions()

@@ -51,7 +51,8 @@ class Scope(HandEvents):
         on_leak: Callable[[Outstanding], object] | None = None,
     ) -> None:
         if name is not None and (not isinstance(name, str) or not name):
-            raise DeclarationError.at_caller(f"scope(name) takes a non-empty text, not {repr_safely(name)}")
+            hint = "; as a decorator it is written with parentheses: @scope()" if callable(name) else ""
+            raise DeclarationError.at_caller(f"scope(name) takes a non-empty text, not {repr_safely(name)}{hint}")
         if reach not in ("context", "process"):
             raise DeclarationError.at_caller(f"scope(reach=…) takes 'context' or 'process', not {repr_safely(reach)}")
         if remember is not None and (isinstance(remember, bool) or not isinstance(remember, int) or remember < 0):
@@ -574,7 +575,8 @@ def scope(
 
 def _expect_plain_function(function: Any, what: str) -> None:
     if not callable(function) or isinstance(function, type):
-        raise DeclarationError.at_caller(f"{what} a function, not {repr_safely(function)}")
+        hint = "; put it below that" if isinstance(function, classmethod | property) else ""
+        raise DeclarationError.at_caller(f"{what} a function, not {repr_safely(function)}{hint}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DeclarationError.at_caller(
             f"{what} no generator function: the body of {function.__qualname__} runs in its consumer's time; "

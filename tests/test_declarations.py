@@ -484,3 +484,17 @@ def test_the_other_switches_do_weave(monkeypatch: pytest.MonkeyPatch, value: str
     monkeypatch.setenv("LIFEGUARD", value)
     woven = acquires(image, key="image_id")(function)
     assert (value.strip().lower() == "off") == (woven is function)
+
+
+def test_what_is_written_without_parentheses() -> None:
+    """`@settles` and `@atomic` work bare; `@scope` says how it is written, and so does one above a class method."""
+
+    @settles
+    def work() -> str:
+        return "done"
+
+    assert "done" == work()
+    with pytest.raises(DeclarationError, match=r"written with parentheses: @scope\(\)"):
+        scope(work)  # type: ignore[arg-type]
+    with pytest.raises(DeclarationError, match="put it below that"):
+        scope("a name")(classmethod(work))
