@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from typing import Any, Final
 
 from lifeguard import context
@@ -20,18 +21,18 @@ from lifeguard.telling import tell
 _UNSET: Final[Any] = object()
 
 
-class HandEvents:
+class HandEvents(ABC):
     """The part of a scope that takes events by hand."""
 
     book: Book
 
+    @abstractmethod
     def expect_open(self, what: str) -> None:
         """Raise UsageError unless the scope is open."""
-        raise NotImplementedError
 
+    @abstractmethod
     def chain(self) -> tuple[tuple[Book, ...], int]:
         """The books of this scope and of the open ones around it, and how many of them do not only reach the process."""
-        raise NotImplementedError
 
     def _by_hand(self, act: Act, what: str, error: BaseException | None) -> None:
         __tracebackhide__ = True

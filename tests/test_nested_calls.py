@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from findings import codes_and_keys, held, said, watching
+from findings import held, said, watching
 
 from lifeguard import OUTSIDE, Resource, Rollback, acquires, on_failure, releases, rolls_back, transfers, uses
 from lifeguard.scopes import Scope
@@ -524,62 +524,6 @@ def test_a_failure_and_its_rollback_told_twice_count_once(driver: Driver) -> Non
     assert ["LG202 spawn 'a'"] == said(watched)
     assert ["failed", "rollback raised"] == [verb for verb, _ in history(watched)]
     assert (2, 1) == (counts.failed, counts.rolled_back)
-
-
-def test_a_generator_that_delegates_to_what_it_overrides_is_one_event() -> None:
-    """`yield from super()…` under the same contract tells the acquire and the release once; the consumer's own calls count."""
-
-    class Real:
-        @acquires(image, key="name")
-        def opening(self, name: str) -> Iterator[str]:
-            yield name
-
-        @releases(image, key="name")
-        def closing(self, name: str) -> Iterator[str]:
-            yield name
-
-    class Fake(Real):
-        @acquires(image, key="name")
-        def opening(self, name: str) -> Iterator[str]:
-            yield from super().opening(name)
-
-        @releases(image, key="name")
-        def closing(self, name: str) -> Iterator[str]:
-            yield from super().closing(name)
-
-    with watching() as watched:
-        assert ["a"] == list(Fake().opening("a"))
-        for name in Fake().closing("a"):
-            assert ["a"] == list(Real().closing(name))
-    assert [("LG103", "a")] == codes_and_keys(watched)
-    with watching() as watched:
-        assert ["a"] == list(Fake().opening("a"))
-        assert ["a"] == list(Fake().closing("a"))
-    assert [] == codes_and_keys(watched)
-
-
-def test_an_async_generator_that_delegates_to_what_it_overrides_is_one_event() -> None:
-    """The same for async generators."""
-
-    class Real:
-        @acquires(image, key="name")
-        async def opening(self, name: str) -> AsyncIterator[str]:
-            yield name
-
-    class Fake(Real):
-        @acquires(image, key="name")
-        async def opening(self, name: str) -> AsyncIterator[str]:
-            async for one in super().opening(name):
-                yield one
-
-    async def consume() -> list[str]:
-        return [one async for one in Fake().opening("a")]
-
-    with watching() as watched:
-        assert ["a"] == asyncio.run(consume())
-        assert ["image 'a' (held)"] == held(watched)
-        watched.allow(image, "a", why="what is left of it is told above")
-    assert [] == codes_and_keys(watched)
 
 
 def test_one_event_stands_at_the_line_of_the_outer_call() -> None:
