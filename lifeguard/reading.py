@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from lifeguard.contracts import Contract
 from lifeguard.keys import (
@@ -18,7 +18,7 @@ from lifeguard.keys import (
     Unreadable,
     show,
 )
-from lifeguard.kinds import OUTSIDE, Kind, Outside, Resource, Rollback
+from lifeguard.kinds import OUTSIDE, Kind, Outside, Rollback
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.records import Act, Ref, Subject, Verb
 from lifeguard.ledger.spans import Choice
@@ -262,8 +262,3 @@ def _paired(acts: list[Act], keys: tuple[Key, ...], expression: KeyExpression) -
     if len(keys) != len(acts):
         raise Unreadable(expression.source, f"gives {len(keys)} keys for {len(acts)} resources")
     return list(zip(acts, keys, strict=True))
-
-
-def is_resource(kind: Kind) -> bool:
-    """Whether a kind is a resource, not a rollback."""
-    return isinstance(cast(Any, kind), Resource)

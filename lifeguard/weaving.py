@@ -24,7 +24,7 @@ from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
 from lifeguard.keys import KeyExpression, after, parse_key, repr_safely
 from lifeguard.kinds import Kind, Rollback
-from lifeguard.places import GENERATED, definition
+from lifeguard.places import GENERATED
 from lifeguard.watching import Function, WatchedAsyncManager, WatchedManager, Woven
 
 _PEERS_OWN = frozenset({"__deal_contract", "__preconditions__", "__postconditions__", "__postcondition_snapshots__"})
@@ -449,9 +449,3 @@ def inner_of(value: object) -> Any:
 def kinds_of(woven: Woven) -> set[Kind]:
     """The kinds that its contracts speak of."""
     return {kind for contract in woven.contracts for kind in contract.kinds}
-
-
-def defined_at(woven: Woven) -> str:
-    """Where a woven function is defined, for messages."""
-    code = getattr(woven.function, "__code__", None)
-    return str(definition(code)) if isinstance(code, CodeType) else woven.name

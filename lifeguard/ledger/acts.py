@@ -44,6 +44,15 @@ class Engine(Desk):
             else:
                 self._roll_back(call, act, target, raised and not act.reraised)
 
+    @staticmethod
+    def _told_already(call: Call, generation: Generation, verb: Verb) -> bool:
+        """Whether a call inside this one told the same; it then stands at the line of this one's caller."""
+        told = generation.told.get(verb)
+        if not call.told_inside(told):
+            return False
+        generation.relocate(told, call)
+        return True
+
     def _acquire(self, call: Call, act: Act, raised: bool) -> None:
         home = self.home(act.kind, call.chain)
         if home is None:
@@ -79,10 +88,8 @@ class Engine(Desk):
             self.note(generation, call, "acquired", "in doubt no longer")
             self._label(generation, act, call)
         elif effect is Effect.AGAIN:
-            told = generation.told.get(Verb.ACQUIRE)
-            if call.told_inside(told):
+            if self._told_already(call, generation, Verb.ACQUIRE):
                 self._label(generation, act, call)
-                generation.relocate(told, call)
                 return
             generation = self._again(call, act, generation, home)
         home.tally(act.kind).acquired += 1
@@ -175,9 +182,7 @@ class Engine(Desk):
             self.unmatched(call, act, "released")
         if target is None or effect in (Effect.NOTHING, Effect.UNMATCHED):
             return
-        told = target.told.get(Verb.RELEASE)
-        if not raised and call.told_inside(told):
-            target.relocate(told, call)
+        if not raised and self._told_already(call, target, Verb.RELEASE):
             return
         if effect is Effect.NOTE or (effect is Effect.DOUBLE and act.idempotent):
             self.note(target, call, event.value, call.error if raised else "already settled, which is fine")
@@ -331,9 +336,7 @@ class Engine(Desk):
             self.unmatched(call, act, "handed over")
         if target is None or effect in (Effect.NOTHING, Effect.UNMATCHED):
             return
-        told = target.told.get(Verb.TRANSFER)
-        if not raised and call.told_inside(told):
-            target.relocate(told, call)
+        if not raised and self._told_already(call, target, Verb.TRANSFER):
             return
         if effect is Effect.AFTER:
             self.note(target, call, event.value, "after it was settled")
@@ -465,11 +468,9 @@ class Engine(Desk):
             assert owed is not None
             if call.told_inside(owed.told.get(Verb.FAIL)):
                 return
-            owed.failures += 1
             self.note(owed, call, "failed", call.error)
         else:
             owed = self.open(call, home, kind, key, "failed", act.about, call.error)
-            owed.failures = 1
             for _, error in early:
                 if error:
                     owed.attempts += 1

@@ -21,9 +21,8 @@ from lifeguard.ledger.acts import Engine, QuickTold
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.invariants import Breach
 from lifeguard.ledger.judging import Excused, judge_scope, judge_span
-from lifeguard.ledger.records import Act, Call, Finding, Generation, Note, Outcome, Ref, Verb
+from lifeguard.ledger.records import Act, Call, Finding, Generation, Outcome, Ref, Verb
 from lifeguard.ledger.spans import Span
-from lifeguard.ledger.states import State
 
 T = TypeVar("T")
 
@@ -325,21 +324,3 @@ class Ledger:
     def after_fork(self) -> None:
         """In a forked child: the lock may be held by a thread that does not exist here."""
         self.__init__()  # type: ignore[misc]
-
-
-__all__ = [
-    "Act",
-    "Book",
-    "Call",
-    "Finding",
-    "Generation",
-    "Key",
-    "Ledger",
-    "Note",
-    "Outcome",
-    "Ref",
-    "Span",
-    "State",
-    "Verb",
-    "is_open",
-]

@@ -236,7 +236,6 @@ class Generation:
         "born",
         "count",
         "cut",
-        "failures",
         "finding",
         "first",
         "group",
@@ -282,7 +281,6 @@ class Generation:
         self.first: list[Note] = []
         self.last: deque[Note] | None = None
         self.cut = 0
-        self.failures = 0  # of a rollback: how many failures it answers for
         self.attempts = 0  # of a rollback: how many times it was tried
         self.group: Steps | None = None
 
