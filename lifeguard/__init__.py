@@ -9,7 +9,9 @@ The layout, from the inside out; imports go inwards only:
 - `ledger`: the state machine. Events in, obligations and findings out; it knows no function, no thread, no format.
 - `text`: the report, a function over the verdict.
 - `context`, `telling`: what is current; an event on its way to the ledger, the invariants and the observers.
-- `enforcement`, `grace`, `allowances`, `hand_events`, `scopes`: the scope, its policies and its life.
+- `enforcement`, `grace`, `allowances`, `hand_events`, `settings`, `scopes`: the scope, its settings, its policies and
+  its life.
+- `extensions`: what a scope loads from outside the core, by name.
 - `reading`, `quick`, `watching`, `weaving`: from a call to what its contracts say; a function and its contracts become one
   wrapper.
 - `decorators`, `attaching`, `binding`, `inheritance`, `blindness`: how contracts come to functions.

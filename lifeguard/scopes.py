@@ -12,24 +12,23 @@ from typing import Any, Final, Literal, TypeVar, overload
 
 from lifeguard import context
 from lifeguard.allowances import Allowance, allowance
-from lifeguard.context import CURRENT, LEDGER, OPEN, PROCESS, Node, living, outwards
-from lifeguard.contracts import expect_kinds
-from lifeguard.enforcement import FailFast, Policy, Told, enforce, read_policy, switch, tell_safely
+from lifeguard.context import CURRENT, LEDGER, OPEN, PROCESS, Node, Observer, living, outwards
+from lifeguard.enforcement import FailFast, Policy, Told, enforce, switch, tell_safely
 from lifeguard.errors import DeclarationError, UsageError, misused
 from lifeguard.grace import wait, wait_async
 from lifeguard.hand_events import HandEvents
 from lifeguard.keys import problem_text, repr_safely
-from lifeguard.kinds import Grace, Kind, Resource, Rollback
+from lifeguard.kinds import Grace, Kind
 from lifeguard.ledger import account
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.records import Finding
 from lifeguard.places import raised_at, user_place
+from lifeguard.settings import Reach, Settings, read_settings
 from lifeguard.telling import check_invariant
 from lifeguard.text import render
 from lifeguard.verdict import Allowed, Counts, Outstanding, Verdict, Violation
 
 F = TypeVar("F", bound=Callable[..., Any])
-Reach = Literal["context", "process"]
 
 _UNSET: Final[Any] = object()
 
@@ -37,53 +36,14 @@ _UNSET: Final[Any] = object()
 class Scope(HandEvents):
     """The span over which everything that was acquired must be settled. Made by `lifeguard.scope`."""
 
-    def __init__(
-        self,
-        name: str | None = None,
-        *,
-        reach: Reach = "context",
-        on_violation: Policy = "raise",
-        fail_fast: bool = False,
-        grace: Grace | None = None,
-        remember: int | None = 1024,
-        only: Iterable[Kind] | None = None,
-        ignore: Iterable[Kind] = (),
-        on_leak: Callable[[Outstanding], object] | None = None,
-    ) -> None:
-        if name is not None and (not isinstance(name, str) or not name):
-            hint = "; as a decorator it is written with parentheses: @scope()" if callable(name) else ""
-            raise DeclarationError.at_caller(f"scope(name) takes a non-empty text, not {repr_safely(name)}{hint}")
-        if reach not in ("context", "process"):
-            raise DeclarationError.at_caller(f"scope(reach=…) takes 'context' or 'process', not {repr_safely(reach)}")
-        if remember is not None and (isinstance(remember, bool) or not isinstance(remember, int) or remember < 0):
-            raise DeclarationError.at_caller(
-                f"scope(remember=…) takes None or a whole number from 0, not {repr_safely(remember)}"
-            )
-        if grace is not None and not isinstance(grace, Grace):
-            raise DeclarationError.at_caller(
-                f"scope(grace=…) takes Grace(attempts=…, step=…), not {repr_safely(grace)}"
-            )
-        if on_leak is not None and not callable(on_leak):
-            raise DeclarationError.at_caller(f"scope(on_leak=…) takes a function, not {repr_safely(on_leak)}")
-        self._options: dict[str, Any] = {
-            "reach": reach,
-            "on_violation": on_violation,
-            "fail_fast": fail_fast,
-            "grace": grace,
-            "remember": remember,
-            "only": _kinds(only, "only") if only is not None else None,
-            "ignore": _kinds(ignore, "ignore"),
-            "on_leak": on_leak,
-        }
+    def __init__(self, name: str | None, settings: Settings) -> None:
+        self._settings = settings
         self._given_name = name
         place = user_place()
         self.name = name if name is not None else f"scope at {place}" if place is not None else "scope"
-        self.reach: Reach = reach
+        self.reach: Reach = settings.reach
         self.inert = False  # in a forked child
-        self._policy: Policy = read_policy(on_violation)
-        self._grace = grace
-        self._on_leak = on_leak
-        self.book = Book(self.name, remember=remember, only=self._options["only"], ignore=self._options["ignore"])
+        self.book = Book(self.name, remember=settings.remember, only=settings.only, ignore=settings.ignore)
         self._state: Literal["new", "open", "closed"] = "new"
         self.outer: Node | None = None
         self._entered: tuple[Node, Token[Node | None]] | None = None  # by its with-block
@@ -92,9 +52,9 @@ class Scope(HandEvents):
         self._allowances: list[Allowance] = []
         self._verdict: Verdict | None = None
         self._swallowed: list[Told] = []  # what inner scopes raised
-        self._fail_fast = FailFast(self) if fail_fast else None
-        if self._fail_fast is not None:
-            self.book.observers = (self._fail_fast,)
+        self._fail_fast = FailFast(self) if settings.fail_fast else None
+        own = (self._fail_fast,) if self._fail_fast is not None else ()
+        self.book.observers = (*settings.looking_on(), *own)
 
     def __repr__(self) -> str:
         return f"<scope {self.name!r}, {self._state}>"
@@ -240,16 +200,16 @@ class Scope(HandEvents):
         if self.inert or not self._may_leave(error):
             return
         try:
-            if self._grace is not None and (error is None or isinstance(error, Exception)):
-                self._note_trouble(await wait_async(self._grace, self.book))
+            if self._settings.grace is not None and (error is None or isinstance(error, Exception)):
+                self._note_trouble(await wait_async(self._settings.grace, self.book))
         except BaseException as interruption:
             self._leave_and_end(interruption)
             raise
         self._leave_and_end(error)
 
     def _look_again(self, error: BaseException | None) -> None:
-        if self._grace is not None and (error is None or isinstance(error, Exception)):
-            self._note_trouble(wait(self._grace, self.book))
+        if self._settings.grace is not None and (error is None or isinstance(error, Exception)):
+            self._note_trouble(wait(self._settings.grace, self.book))
 
     def _note_trouble(self, problem: Exception | None) -> None:
         if problem is not None:
@@ -332,18 +292,18 @@ class Scope(HandEvents):
         if self._ending:
             raise UsageError.at_caller(f"{self!r} is being closed already")
         self._ending = True
-        left = self.outstanding if self._on_leak is not None else ()
+        left = self.outstanding if self._settings.on_leak is not None else ()
         verdict = self._judge(error)
         self._state = "closed"
         self._verdict = verdict
         troubles = [tell_safely(observer.closed, verdict, "an observer") for observer in self.book.observers]
-        if self._on_leak is not None:
-            troubles += [tell_safely(self._on_leak, one, "on_leak") for one in left]
+        if self._settings.on_leak is not None:
+            troubles += [tell_safely(self._settings.on_leak, one, "on_leak") for one in left]
         around = next(iter(context.scopes_of(self.outer)[0]), None)
         enforce(
             verdict,
             error,
-            self._policy,
+            self._settings.on_violation,
             swallowed=tuple(self._swallowed),
             said=self._fail_fast.said if self._fail_fast is not None else (),
             tell_outer=around._swallowed.append if around is not None else None,
@@ -502,13 +462,13 @@ class Scope(HandEvents):
         if switch() == "off":
             return function
         name = self._given_name or getattr(function, "__qualname__", None) or repr_safely(function)
-        options = self._options
+        settings = self._settings
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def run_async(*args: Any, **kwargs: Any) -> Any:
                 __tracebackhide__ = True
-                async with Scope(name, **options):
+                async with Scope(name, settings):
                     return await function(*args, **kwargs)
 
             return run_async
@@ -516,7 +476,7 @@ class Scope(HandEvents):
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            with Scope(name, **options):
+            with Scope(name, settings):
                 return function(*args, **kwargs)
 
         return run
@@ -533,6 +493,7 @@ def scope(
     only: Iterable[Kind] | None = None,
     ignore: Iterable[Kind] = (),
     on_leak: Callable[[Outstanding], object] | None = None,
+    observers: Iterable[Observer] = (),
 ) -> Scope:
     """The span over which everything that was acquired must be settled.
 
@@ -553,6 +514,7 @@ def scope(
         only: the kinds to watch; None for all. What is not watched here goes to the scope around.
         ignore: kinds not to watch.
         on_leak: called with each `Outstanding` after the verdict is fixed.
+        observers: who is told of every watched call (see `Observer`); such a scope is slower.
 
     Returns:
         the scope.
@@ -560,8 +522,10 @@ def scope(
     Raises:
         DeclarationError: a value of the wrong sort.
     """
-    return Scope(
-        name,
+    if name is not None and (not isinstance(name, str) or not name):
+        hint = "; as a decorator it is written with parentheses: @scope()" if callable(name) else ""
+        raise DeclarationError.at_caller(f"scope(name) takes a non-empty text, not {repr_safely(name)}{hint}")
+    settings = read_settings(
         reach=reach,
         on_violation=on_violation,
         fail_fast=fail_fast,
@@ -570,7 +534,9 @@ def scope(
         only=only,
         ignore=ignore,
         on_leak=on_leak,
+        observers=observers,
     )
+    return Scope(name, settings)
 
 
 def _expect_plain_function(function: Any, what: str) -> None:
@@ -582,14 +548,3 @@ def _expect_plain_function(function: Any, what: str) -> None:
             f"{what} no generator function: the body of {function.__qualname__} runs in its consumer's time; "
             "take the function that consumes it"
         )
-
-
-def _kinds(value: Iterable[Kind], what: str) -> tuple[Kind, ...]:
-    if isinstance(value, Resource | Rollback):
-        raise DeclarationError.at_caller(f"scope({what}=…) takes a list of kinds, not {value!r}: write [{value!r}]")
-    try:
-        return expect_kinds(tuple(value), f"scope({what}=…)")
-    except TypeError as error:
-        if isinstance(error, DeclarationError):
-            raise
-        raise DeclarationError.at_caller(f"scope({what}=…) takes a list of kinds, not {repr_safely(value)}") from None
