@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.machine import Ledger
@@ -79,6 +79,44 @@ class Observer(Protocol):
 
     def closed(self, verdict: Verdict) -> None:
         """The scope has been judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call that a saboteur may make fail.
+
+    Attributes:
+        call: the call.
+        woven: the function and its contracts, as they were woven.
+        arguments: the arguments that its contracts read, by name; the receiver is among them.
+        awaits: whether it is awaited, so that it can be interrupted where it stands.
+    """
+
+    call: Call
+    woven: Any
+    arguments: Mapping[str, object]
+    awaits: bool
+
+
+Fault = BaseException | Callable[[], Awaitable[object]]
+"""What befalls a call: an exception that it raises or, where it awaits, something that is awaited in its place and ends
+by being cancelled.
+"""
+
+
+class Saboteur(Observer, Protocol):
+    """An observer that makes calls fail (see `lifeguard.faults`). The contracts of the call see the failure."""
+
+    def before(self, attempt: Attempt) -> Fault | None:
+        """A call is about to run: what it raises without having run; None to let it run."""
+
+    def after(self, attempt: Attempt) -> Fault | None:
+        """A call has run to its end, its effect took place: what its caller gets instead of its result; None for that."""
+
+
+def saboteurs_in(chain: Iterable[Book]) -> tuple[Saboteur, ...]:
+    """Those of the observers of some scopes that make calls fail, the innermost scope's first."""
+    return tuple([one for book in chain for one in book.observers if hasattr(one, "before")])
 
 
 def outwards(node: Node | None) -> Iterator[Node]:

@@ -23,6 +23,9 @@ from lifeguard.places import Place, user_place
 
 Verb = Literal["acquires", "releases", "transfers", "uses", "on_failure", "rolls_back", "atomic", "settles"]
 
+LostReply = Literal["excused", "caller", "callee"]
+"""Who has to see to an acquire that took effect although its caller got an error instead of the answer."""
+
 Errors = tuple[type[BaseException], ...]
 
 Selector = KeyExpression | PatternExpression
@@ -48,6 +51,7 @@ class Contract:
         amount: how much, where a thing has no identity.
         in_doubt: an acquire that raised may have taken effect.
         raises: what the call is declared to raise.
+        lost_reply: who has to see to an acquire that took effect although its caller got an error.
         part: of a resource that needs several releases, which one this is.
         gone: exceptions that say that the thing is not there (any more).
         idempotent: releasing again is fine.
@@ -71,6 +75,7 @@ class Contract:
     amount: AmountExpression | None = None
     in_doubt: bool = False
     raises: Errors = ()
+    lost_reply: LostReply = "excused"
     part: str | None = None
     gone: Errors = ()
     idempotent: bool = False

@@ -9,6 +9,7 @@ from lifeguard.contracts import (
     Contract,
     Errors,
     Invariant,
+    LostReply,
     check_part,
     expect_errors,
     expect_flag,
@@ -75,6 +76,7 @@ def acquires(
     amount: object = None,
     in_doubt: bool = False,
     raises: ErrorOrErrors = (),
+    lost_reply: LostReply = "excused",
 ) -> Callable[[F], F]:
     """When the call returns, the resource is held, and owed.
 
@@ -89,6 +91,8 @@ def acquires(
         amount: how much, where the thing has no identity: an expression, a number, or a tuple of expressions.
         in_doubt: a call that raised may have taken effect; it must then be looked for and released (LG205).
         raises: what the call is declared to raise, for fault exploration.
+        lost_reply: for fault exploration, who has to see to an acquire that took effect although its caller got an
+            error: nobody ("excused"), the "caller", who has to look for it, or the "callee", which has to undo itself.
 
     Returns:
         the decorator; it gives back a function of the same form and signature.
@@ -99,6 +103,10 @@ def acquires(
     expect_resource(kind, "acquires(…)")
     expression = read_key(key)
     expect_flag(in_doubt, "acquires(in_doubt=…)")
+    if lost_reply not in ("excused", "caller", "callee"):
+        raise DeclarationError.at_caller(
+            f"acquires(lost_reply=…) takes 'excused', 'caller' or 'callee', not {repr_safely(lost_reply)}"
+        )
     if in_doubt and expression.late:
         raise DeclarationError.at_caller(
             f"acquires({kind!r}, key={repr_safely(key)}, in_doubt=True): the key is known only when the call returned; "
@@ -117,6 +125,7 @@ def acquires(
             amount=read_amount(amount, kind),
             in_doubt=in_doubt,
             raises=expect_errors(raises, "acquires(raises=…)"),
+            lost_reply=lost_reply,
         )
     )
 
@@ -131,6 +140,7 @@ def releases(
     gone: ErrorOrErrors = (),
     idempotent: bool = False,
     cascade: bool | None = None,
+    raises: ErrorOrErrors = (),
 ) -> Callable[[F], F]:
     """When the call returns, the obligation is paid, whoever owns it.
 
@@ -145,6 +155,7 @@ def releases(
         cascade: True settles with it all parts that are still held (a hard delete); False lets them live on, but for
             kinds that say
             `cascade=True` themselves; by default those that do not are LG108.
+        raises: what the call is declared to raise, for fault exploration.
 
     Returns:
         the decorator.
@@ -167,6 +178,7 @@ def releases(
             gone=expect_errors(gone, "releases(gone=…)"),
             idempotent=expect_flag(idempotent, "releases(idempotent=…)"),
             cascade=cascade,
+            raises=expect_errors(raises, "releases(raises=…)"),
         )
     )
 
@@ -178,6 +190,7 @@ def transfers(
     to: Outside | str | tuple[Resource, object] | Callable[..., object] = _UNSET,
     to_key: object = _UNSET,
     when: object = None,
+    raises: ErrorOrErrors = (),
 ) -> Callable[[F], F]:
     """When the call returns, someone else owes it: with its count, parts and children.
 
@@ -187,6 +200,7 @@ def transfers(
         to: the new owner: `OUTSIDE`, a resource as (kind, expression), or an expression that gives an open scope.
         to_key: instead of `to`: the key that it is held under from now on.
         when: a condition; where it does not hold, nothing is handed over.
+        raises: what the call is declared to raise, for fault exploration.
 
     Returns:
         the decorator.
@@ -207,11 +221,14 @@ def transfers(
             when=read_when(when),
             to=read_to(to) if to is not _UNSET else None,
             to_key=read_key(to_key, "to_key") if to_key is not _UNSET else None,
+            raises=expect_errors(raises, "transfers(raises=…)"),
         )
     )
 
 
-def uses(kind: Resource, *, key: object, when: object = None, gone: ErrorOrErrors = ()) -> Callable[[F], F]:
+def uses(
+    kind: Resource, *, key: object, when: object = None, gone: ErrorOrErrors = (), raises: ErrorOrErrors = ()
+) -> Callable[[F], F]:
     """The call needs the resource: using it after it was settled is LG104.
 
     Args:
@@ -219,6 +236,7 @@ def uses(kind: Resource, *, key: object, when: object = None, gone: ErrorOrError
         key: which one (see `acquires`).
         when: a condition; where it does not hold, nothing is used.
         gone: exceptions that say that it is not there, which settles an acquire in doubt.
+        raises: what the call is declared to raise, for fault exploration.
 
     Returns:
         the decorator.
@@ -228,7 +246,14 @@ def uses(kind: Resource, *, key: object, when: object = None, gone: ErrorOrError
     """
     expect_resource(kind, "uses(…)")
     return _decorator(
-        Contract("uses", (kind,), key=read_key(key), when=read_when(when), gone=expect_errors(gone, "uses(gone=…)"))
+        Contract(
+            "uses",
+            (kind,),
+            key=read_key(key),
+            when=read_when(when),
+            gone=expect_errors(gone, "uses(gone=…)"),
+            raises=expect_errors(raises, "uses(raises=…)"),
+        )
     )
 
 
@@ -240,6 +265,7 @@ def on_failure(
     when: object = None,
     about: object = None,
     success_pays: bool = False,
+    raises: ErrorOrErrors = (),
 ) -> Callable[[F], F]:
     """When the call fails, its rollback is owed, whether or not the exception is handled.
 
@@ -252,6 +278,7 @@ def on_failure(
         when: a condition on the failure; one that mentions `result` adds failures by value (`when="not result"`).
         about: the subject: an expression, (kind, expression), or a list of these.
         success_pays: a later success of the same call for the same key pays as well.
+        raises: what the call is declared to raise, for fault exploration.
 
     Returns:
         the decorator.
@@ -277,17 +304,19 @@ def on_failure(
             about=read_about(about),
             exc=errors,
             success_pays=expect_flag(success_pays, "on_failure(success_pays=…)"),
+            raises=expect_errors(raises, "on_failure(raises=…)"),
         )
     )
 
 
-def rolls_back(rollback: Rollback, *, key: object, when: object = None) -> Callable[[F], F]:
+def rolls_back(rollback: Rollback, *, key: object, when: object = None, raises: ErrorOrErrors = ()) -> Callable[[F], F]:
     """When the call returns, the rollback is done; when it raises, it was tried.
 
     Args:
         rollback: what is done.
         key: for which one (see `acquires`).
         when: a condition; where it does not hold, nothing is rolled back.
+        raises: what the call is declared to raise, for fault exploration.
 
     Returns:
         the decorator.
@@ -296,7 +325,8 @@ def rolls_back(rollback: Rollback, *, key: object, when: object = None) -> Calla
         DeclarationError: something is written wrongly; here, or when the decorator runs.
     """
     expect_rollback(rollback, "rolls_back(…)")
-    return _decorator(Contract("rolls_back", (rollback,), key=read_key(key), when=read_when(when)))
+    errors = expect_errors(raises, "rolls_back(raises=…)")
+    return _decorator(Contract("rolls_back", (rollback,), key=read_key(key), when=read_when(when), raises=errors))
 
 
 def _spanning(

@@ -153,6 +153,19 @@ class Reading:
             act.succeeded = not failed
         return acts
 
+    def lost(self, ending: Ending, targets: Targets) -> list[Act]:
+        """What an acquire says whose answer was lost on its way to the caller: it is in doubt to them.
+
+        Args:
+            ending: how it ended in truth.
+            targets: as for `acts`.
+        """
+        acts = self._returned(ending, targets)
+        for act in acts:
+            act.in_doubt = True
+            act.excused = self.contract.lost_reply == "excused" and not self.contract.in_doubt
+        return acts
+
     def step(self, ending: Ending) -> list[tuple[Kind, Key]]:
         """The rollbacks of which the call, having returned, is a completed step for an outer one."""
         contract = self.contract

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from lifeguard import context, quick
-from lifeguard.context import AWAITING, LEDGER, OPEN, SPANS
+from lifeguard.context import AWAITING, LEDGER, OPEN, SPANS, Attempt, Fault, Saboteur
 from lifeguard.contracts import Contract
 from lifeguard.errors import ViolationError
 from lifeguard.keys import Key, Unreadable, problem_text
@@ -82,11 +82,14 @@ class Watched:
     """One running call of a woven function."""
 
     __slots__ = (
+        "attempt",
         "awaiting",
         "call",
         "handling",
+        "lost",
         "problems",
         "readings",
+        "saboteurs",
         "span_readings",
         "spans",
         "spans_token",
@@ -103,6 +106,9 @@ class Watched:
         self.awaiting: Token[tuple[int, ...]] | None = None
         self.problems: list[tuple[Kind | None, str]] = []
         self.handling: BaseException | None = None  # what was being handled when a rollback began
+        self.saboteurs: tuple[Saboteur, ...] = ()  # who may make it fail
+        self.attempt: Attempt | None = None  # what they are told of it
+        self.lost: Ending | None = None  # how it ended in truth, where its caller does not get the answer
 
 
 # -- the life of one call ----------------------------------------------------------------------------------------------
@@ -118,10 +124,13 @@ def begin(woven: Woven, arguments: Mapping[str, object], form: str) -> Watched |
             short = _begin_short(woven, woven.plain, arguments, site)
             if short is not None:
                 return short
-        return _begin(woven, arguments, form, site)
+        watched = _begin(woven, arguments, form, site)
     except Exception as error:  # a defect of lifeguard's own must not become one of the program
         own_defect(woven.name, error)
         return None
+    if watched.saboteurs and not _awaits(watched):
+        _strike(watched, _fault(watched, "before"))
+    return watched
 
 
 def _begin_short(woven: Woven, plain: Plain, arguments: Mapping[str, object], site: Site | None) -> Quick | None:
@@ -191,8 +200,12 @@ def _begin(
     if call.asynchronous and not call.lasts:
         watched.awaiting = AWAITING.set((*call.awaiting, call.ident))
     for book in call.chain:
-        for observer in book.observers:
-            observer.began(call)
+        if book.observers:
+            for observer in book.observers:
+                observer.began(call)
+            watched.saboteurs += context.saboteurs_in((book,))
+    if watched.saboteurs:
+        watched.attempt = Attempt(call, woven, arguments, _awaits(watched))
     return watched
 
 
@@ -230,7 +243,13 @@ def returned(watched: Watched | Quick | None, result: object) -> None:
             return
         watched = _go_long(watched)
     assert isinstance(watched, Watched)
-    _end(watched, Ending(result=result), Outcome.RETURNED)
+    ending = Ending(result=result)
+    if watched.saboteurs and not _awaits(watched):
+        fault = _fault(watched, "after")
+        if fault is not None:
+            watched.lost = ending
+            _strike(watched, fault)
+    _end(watched, ending, Outcome.RETURNED)
 
 
 def _returned_short(short: Quick, result: object) -> bool:
@@ -257,6 +276,64 @@ def raised(watched: Watched | Quick | None, error: BaseException) -> None:
         if isinstance(error, Exception):
             raise violation from error
         error.add_note(str(violation))
+
+
+# -- calls that are made to fail ------------------------------------------------------------------------------------------
+
+
+def _awaits(watched: Watched) -> bool:
+    """Whether faults befall the call where it can be interrupted, in `entering` and `leaving`."""
+    return watched.call.asynchronous and not watched.call.lasts
+
+
+def _fault(watched: Watched, when: str) -> Fault | None:
+    """What the first saboteur that has something for this call makes of it."""
+    assert watched.attempt is not None
+    for one in watched.saboteurs:
+        try:
+            fault = one.before(watched.attempt) if when == "before" else one.after(watched.attempt)
+        except Exception as error:
+            text = f"the observer {type(one).__qualname__} failed: {problem_text(error)}"
+            LEDGER.complain(watched.call.chain, "LG401", text, call=watched.call, about=text)
+        else:
+            if fault is not None:
+                return fault
+    return None
+
+
+def _strike(watched: Watched, fault: Fault | None) -> None:
+    """The call fails: its contracts see it, then its caller."""
+    __tracebackhide__ = True
+    if isinstance(fault, BaseException):
+        try:
+            raise fault
+        except BaseException as error:
+            raised(watched, error)
+            raise
+
+
+async def entering(watched: Watched) -> None:
+    """A call that is awaited may be made to fail before it runs. What is raised here is told by its wrapper."""
+    __tracebackhide__ = True
+    await _strike_here(_fault(watched, "before"))
+
+
+async def leaving(watched: Watched, result: object) -> None:
+    """A call that is awaited may be made to fail after it has run. What is raised here is told by its wrapper."""
+    __tracebackhide__ = True
+    fault = _fault(watched, "after")
+    if fault is not None:
+        watched.lost = Ending(result=result)
+        await _strike_here(fault)
+        watched.lost = None  # the interruption was swallowed on its way
+
+
+async def _strike_here(fault: Fault | None) -> None:
+    __tracebackhide__ = True
+    if isinstance(fault, BaseException):
+        raise fault
+    if fault is not None:
+        await fault()
 
 
 def abandoned(watched: Watched | Quick | None) -> None:
@@ -302,7 +379,10 @@ def _read(watched: Watched, ending: Ending) -> tuple[list[Act], list[tuple[Kind,
     steps: list[tuple[Kind, Key]] = []
     for reading in watched.readings:
         try:
-            made = reading.acts(ending, watched.targets)
+            if watched.lost is not None and reading.contract.verb == "acquires":
+                made = reading.lost(watched.lost, watched.targets)
+            else:
+                made = reading.acts(ending, watched.targets)
             if ending.error is not None and ending.error is watched.handling:
                 for act in made:
                     act.reraised = act.verb is Verb.ROLL_BACK
@@ -455,6 +535,8 @@ class WatchedAsyncManager(_Manager, contextlib.AsyncContextDecorator):
         __tracebackhide__ = True
         self._begin("async with")
         try:
+            if self._watched is not None and self._watched.saboteurs:
+                await entering(self._watched)
             result = await self._manager.__aenter__()
         except BaseException as error:
             raised(self._watched, error)
@@ -469,5 +551,11 @@ class WatchedAsyncManager(_Manager, contextlib.AsyncContextDecorator):
         except BaseException as other:
             self._left(other, cleaned=other is error)
             raise
+        if (swallowed or error is None) and self._watched is not None and self._watched.saboteurs:
+            try:
+                await leaving(self._watched, None)
+            except BaseException as fault:
+                self._left(fault, cleaned=True)
+                raise
         self._left(None if swallowed else error, cleaned=True)
         return swallowed

@@ -67,7 +67,11 @@ def make(lg_f):
             return await lg_f({passed})
         lg_call = lg_begin(lg_woven, {read}, "async")
         try:
+            if lg_call is not None and lg_call.saboteurs:
+                await lg_entering(lg_call)
             lg_result = await lg_f({passed})
+            if lg_call is not None and lg_call.saboteurs:
+                await lg_leaving(lg_call, lg_result)
         except lg_GeneratorExit:
             lg_abandoned(lg_call)
             raise
@@ -332,6 +336,8 @@ def _build(woven: Woven, function: Function, form: str, visible: inspect.Signatu
         "lg_returned": watching.returned,
         "lg_raised": watching.raised,
         "lg_abandoned": watching.abandoned,
+        "lg_entering": watching.entering,
+        "lg_leaving": watching.leaving,
         "lg_manager": WatchedManager if form == "with" else WatchedAsyncManager,
         "lg_bind": binder,
         "lg_BaseException": BaseException,  # a parameter may have the name of a builtin

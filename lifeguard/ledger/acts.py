@@ -77,6 +77,7 @@ class Engine(Desk):
             if effect is Effect.OPEN_IN_DOUBT:
                 home.tally(act.kind)
                 generation.state = State.DOUBT
+                generation.seeded = act.excused
                 generation.first[-1] = Note(self.seq, event.value, call.function, call.site, call.actor, call.error)
                 return
         assert generation is not None
@@ -85,6 +86,7 @@ class Engine(Desk):
             return
         if effect is Effect.CONFIRM:
             generation.state = State.HELD
+            generation.seeded = False
             self.note(generation, call, "acquired", "in doubt no longer")
             self._label(generation, act, call)
         elif effect is Effect.AGAIN:

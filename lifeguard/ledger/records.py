@@ -76,6 +76,7 @@ class Act:
         "about",
         "amount",
         "cascade",
+        "excused",
         "function",
         "gone",
         "idempotent",
@@ -105,6 +106,7 @@ class Act:
         self.part: str | None = None
         self.gone = False  # the call raised one of the exceptions that say "not there"
         self.in_doubt = False
+        self.excused = False  # in doubt, but nobody is blamed for it: its answer was lost on purpose
         self.reraised = False  # a rollback that ended by raising the very failure that it rolled back: it was done
         self.idempotent = False
         self.cascade: bool | None = None
@@ -272,7 +274,7 @@ class Generation:
         self.owned: dict[Generation, None] = {}
         self.parent: Generation | None = None  # what it is a part of
         self.parts: dict[Generation, None] = {}
-        self.seeded = False  # there before the scope: held, but not owed
+        self.seeded = False  # there before the scope, or excused: held, but not owed
         self.finding: Finding | None = None
         self.told: dict[Verb, Told] = {}
         self.spans: tuple[Span, ...] = ()  # which spans list it as opened
