@@ -12,8 +12,9 @@ The layout, from the inside out; imports go inwards only:
 - `enforcement`, `grace`, `allowances`, `hand_events`, `settings`, `scopes`: the scope, its settings, its policies and
   its life.
 - `extensions`: what a scope loads from outside the core, by name.
-- `reading`, `quick`, `watching`, `weaving`: from a call to what its contracts say; a function and its contracts become one
-  wrapper.
+- `fast`, `templates`: the wrappers that record plain events by themselves.
+- `reading`, `watching`, `managers`, `weaving`: from a call to what its contracts say; a function and its contracts become
+  one wrapper.
 - `decorators`, `attaching`, `binding`, `inheritance`, `blindness`: how contracts come to functions.
 """
 

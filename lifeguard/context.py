@@ -10,11 +10,12 @@ import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lifeguard.ledger.book import Book
+from lifeguard.ledger.lanes import Lane
 from lifeguard.ledger.machine import Ledger
 from lifeguard.ledger.records import Act, Call, Finding, Outcome
 from lifeguard.ledger.spans import Span
@@ -36,11 +37,12 @@ PROCESS: list[Scope] = []
 class Node:
     """One scope that is current in a context, and what was current before it."""
 
-    __slots__ = ("left", "outer", "scope")
+    __slots__ = ("lanes", "left", "outer", "scope")
 
     def __init__(self, scope: Scope, outer: Node | None) -> None:
         self.scope = scope
         self.outer = outer
+        self.lanes: dict[Any, Lane] = {}  # of the plain events that happen while it is current
         self.left = False  # left where the variable could not be reset: in another context, or out of order
 
     @property
@@ -52,6 +54,31 @@ class Node:
 CURRENT: ContextVar[Node | None] = ContextVar("lifeguard.scope")
 SPANS: ContextVar[tuple[Span, ...]] = ContextVar("lifeguard.spans")
 AWAITING: ContextVar[tuple[int, ...]] = ContextVar("lifeguard.awaiting")
+
+FOREIGN: dict[Any, Lane] = {}
+"""The lanes of contexts that have no scope of their own."""
+
+LANES: ContextVar[dict[Any, Lane]] = ContextVar("lifeguard.lanes", default=FOREIGN)
+"""The lanes of the plain events of a context (see `lifeguard.fast`): those of its current node, or `NO_LANES`."""
+
+NO_LANES: dict[Any, Lane] = {}
+"""In atomic and settling calls and in watched coroutines: always empty, so that all that they call takes the long way."""
+
+
+def make_current(node: Node) -> Token[Node | None]:
+    """Make a node current in this context."""
+    token = CURRENT.set(node)
+    LANES.set(node.lanes)
+    return token
+
+
+def change_lanes() -> None:
+    """Use the lanes of what is current now."""
+    node = CURRENT.get(None)
+    if SPANS.get(()) or AWAITING.get(()):
+        LANES.set(NO_LANES)
+    else:
+        LANES.set(FOREIGN if node is None or node.gone else node.lanes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +277,10 @@ def _after_fork() -> None:
         scope.book.sealed = scope.book.closed = True
         scope.book.held.clear()
         scope.book.settled.clear()
+        for lanes in scope.book.lanes.values():
+            for lane in lanes.values():
+                lane.close()
+            lanes.clear()
     OPEN.clear()
     PROCESS.clear()
     LEDGER.after_fork()

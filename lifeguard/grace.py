@@ -9,7 +9,6 @@ from time import monotonic
 from lifeguard.context import LEDGER, running_loop
 from lifeguard.kinds import Grace
 from lifeguard.ledger.book import Book
-from lifeguard.ledger.records import Generation
 
 _SHORTEST = 0.001
 _LONGEST = 0.1
@@ -20,14 +19,10 @@ def _pause(attempt: int) -> float:
     return float(min(_SHORTEST * 2**attempt, _LONGEST))
 
 
-def _owed(book: Book) -> list[Generation]:
-    return [one for one in list(book.held) if not one.seeded]
-
-
 def _wait_for_payment(book: Book, seconds: float) -> None:
     """Wait until something that the book held is settled, at most so long, whatever else happens in the ledger."""
-    before, end = _owed(book), monotonic() + seconds
-    while (left := end - monotonic()) > 0 and _owed(book) == before:
+    before, end = LEDGER.owed(book), monotonic() + seconds
+    while (left := end - monotonic()) > 0 and LEDGER.owed(book) == before:
         LEDGER.wait_for_payment(book, left)
 
 
@@ -38,7 +33,7 @@ def wait(grace: Grace, book: Book) -> Exception | None:
         what the caller's step raised, which ends the waiting; None if it raised nothing.
     """
     for attempt in range(grace.attempts):
-        if not _owed(book):
+        if not LEDGER.owed(book):
             break
         if grace.step is not None:
             try:
@@ -57,7 +52,7 @@ def wait(grace: Grace, book: Book) -> Exception | None:
 async def wait_async(grace: Grace, book: Book) -> Exception | None:
     """The same without blocking the event loop: it awaits between two looks."""
     for attempt in range(grace.attempts):
-        if not _owed(book):
+        if not LEDGER.owed(book):
             break
         if grace.step is not None:
             try:

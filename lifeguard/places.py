@@ -49,6 +49,9 @@ Site = tuple[CodeType, int]
 
 _hidden: dict[str, bool] = {}
 
+USER_FILES: set[str] = set()
+"""Files that are known to be the user's own: a frame of one of them made its calls itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -94,6 +97,8 @@ def is_plumbing(path: str) -> bool:
             part in path for part in _PLUMBING_PARTS
         )
         _hidden[path] = known
+        if not known and path != "<string>":
+            USER_FILES.add(path)
     return known
 
 

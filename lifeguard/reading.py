@@ -55,10 +55,10 @@ class Reading:
 
     __slots__ = ("_about", "_amount", "_arguments", "_key", "_to", "_to_key", "_when", "_within", "contract")
 
-    def __init__(self, contract: Contract, arguments: Arguments, key: Key | None = None) -> None:
+    def __init__(self, contract: Contract, arguments: Arguments, key: object = None) -> None:
         self.contract = contract
         self._arguments = arguments
-        self._key: object = key  # where a plain key was read at the begin already
+        self._key = key  # where it was read already
         if key is None and contract.key is not None:
             self._key = contract.key.begin(arguments)
         self._when = contract.when.begin(arguments) if contract.when is not None else None

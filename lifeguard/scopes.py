@@ -12,7 +12,18 @@ from typing import Any, Final, Literal, TypeVar, overload
 
 from lifeguard import context
 from lifeguard.allowances import Allowance, allowance
-from lifeguard.context import CURRENT, LEDGER, OPEN, PROCESS, Node, Observer, living, outwards
+from lifeguard.context import (
+    CURRENT,
+    LEDGER,
+    OPEN,
+    PROCESS,
+    Node,
+    Observer,
+    change_lanes,
+    living,
+    make_current,
+    outwards,
+)
 from lifeguard.enforcement import FailFast, Policy, Told, enforce, switch, tell_safely
 from lifeguard.errors import DeclarationError, UsageError, misused
 from lifeguard.grace import wait, wait_async
@@ -83,6 +94,9 @@ class Scope(HandEvents):
         OPEN.append(self)
         if self.reach == "process":
             PROCESS.append(self)
+            LEDGER.close_lanes([one.book for one in OPEN])
+        if self.book.observers:
+            LEDGER.observe(self)
         return self
 
     def close(self, exc: BaseException | None = None) -> Verdict:
@@ -118,7 +132,7 @@ class Scope(HandEvents):
         """
         self.expect_open("active()")
         node = Node(self, living(CURRENT.get(None)))
-        token = CURRENT.set(node)
+        token = make_current(node)
         self._current.add(node)
         try:
             yield self
@@ -177,7 +191,7 @@ class Scope(HandEvents):
             raise UsageError.at_caller(f"{self!r} is open already; active() makes an open scope current")
         self.open()
         node = Node(self, self.outer)
-        self._entered = node, CURRENT.set(node)
+        self._entered = node, make_current(node)
         self._current.add(node)
         return self
 
@@ -274,9 +288,11 @@ class Scope(HandEvents):
                 node.left = True
         else:
             node.left = True
+        LEDGER.close_way(node.lanes)
         now = CURRENT.get(None)
         if now is not None and now.gone:
             CURRENT.set(living(now))
+        change_lanes()
 
     def _leave_and_end(self, error: BaseException | None) -> None:
         __tracebackhide__ = True
@@ -338,6 +354,7 @@ class Scope(HandEvents):
         OPEN.remove(self)
         if self in PROCESS:
             PROCESS.remove(self)
+        LEDGER.stop_observing(self)
         return Verdict(
             scope=self.name,
             ended=ended,

@@ -8,23 +8,26 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import Token
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
-from lifeguard import context, quick
-from lifeguard.context import AWAITING, LEDGER, OPEN, SPANS, Attempt, Fault, Saboteur
+from lifeguard import context, fast
+from lifeguard.context import AWAITING, CURRENT, LANES, LEDGER, NO_LANES, PROCESS, SPANS, Attempt, Fault, Saboteur
 from lifeguard.contracts import Contract
 from lifeguard.errors import ViolationError
-from lifeguard.keys import Key, Unreadable, problem_text
+from lifeguard.fast import simple_of
+from lifeguard.keys import Key, KeyExpression, Unreadable, problem_text
 from lifeguard.kinds import Kind, Rollback
 from lifeguard.ledger.book import is_open
+from lifeguard.ledger.lanes import Lane, Plain
 from lifeguard.ledger.records import Act, Call, Generation, Outcome, Ref, Verb
 from lifeguard.ledger.spans import Span
 from lifeguard.places import GENERATED, Site, caller, raised_at
-from lifeguard.quick import Plain, Quick, plain_of
 from lifeguard.reading import Ending, Reading
 from lifeguard.telling import own_defect, tell
 
 Function = Callable[..., Any]
+
+_NOT_READ: Final = object()
 
 RECEIVERS = 64
 """So many of the last receivers of a function are remembered, weakly."""
@@ -42,9 +45,9 @@ class Woven:
         "last",
         "name",
         "origin",
-        "plain",
         "receiver",
         "receivers",
+        "simple",
         "state",
         "wrapper",
     )
@@ -58,7 +61,7 @@ class Woven:
         self.active = True
         self.last = -1  # the ledger's number at the last call that was watched
         self.wrapper: weakref.ref[Any] | None = None
-        self.plain = plain_of(contracts)  # what the short way needs; None where they are not that plain
+        self.simple = simple_of(contracts)  # what the fast lane needs; None where they are not that plain
         self.classes: dict[int, tuple[weakref.ref[type], int]] = {}  # their classes, with the number of the call
         self.receivers: dict[int, weakref.ref[Any]] = {}  # the last objects that it was called on
         self.state: dict[str, Any] = {"name": name, "bound": not origin}  # outlives it, for `weaving.DROPPED`
@@ -114,17 +117,26 @@ class Watched:
 # -- the life of one call ----------------------------------------------------------------------------------------------
 
 
-def begin(woven: Woven, arguments: Mapping[str, object], form: str) -> Watched | Quick | None:
-    """A watched call begins; None where it is not to be watched."""
+def begin(
+    woven: Woven, arguments: Mapping[str, object], form: str, value: object = _NOT_READ
+) -> Watched | Short | None:
+    """A watched call begins; None where it is not to be watched.
+
+    Args:
+        woven: the function.
+        arguments: what its contracts read.
+        form: "sync", "async", "generator", "with" or "async with".
+        value: the value of its one key, where the wrapper has read it already.
+    """
     if not woven.active:
         return None
     try:
-        site = caller(sys._getframe(1))
-        if form == "sync" and woven.plain is not None:
-            short = _begin_short(woven, woven.plain, arguments, site)
+        key = _begun(woven, value)
+        if form == "sync" and woven.simple is not None and not LEDGER.observed:
+            short = _begin_short(woven, arguments, key)
             if short is not None:
                 return short
-        watched = _begin(woven, arguments, form, site)
+        watched = _begin(woven, arguments, form, caller(sys._getframe(1)), key)
     except Exception as error:  # a defect of lifeguard's own must not become one of the program
         own_defect(woven.name, error)
         return None
@@ -133,25 +145,154 @@ def begin(woven: Woven, arguments: Mapping[str, object], form: str) -> Watched |
     return watched
 
 
-def _begin_short(woven: Woven, plain: Plain, arguments: Mapping[str, object], site: Site | None) -> Quick | None:
-    try:
-        return quick.begin(woven, plain, arguments, site)
-    except Exception:  # a key that cannot be read: the long way says so
+def _begun(woven: Woven, value: object) -> object:
+    """The one key of a function's contract, its value having been read; None where it has not."""
+    return None if value is _NOT_READ else _single_key(woven).begun(value)
+
+
+def unread(woven: Woven, error: Exception) -> object:
+    """What a wrapper passes on in place of the value of a key that it could not read."""
+    return _single_key(woven).unread(error)
+
+
+class Short:
+    """A running call that may be plain, and found its lane on the way."""
+
+    __slots__ = ("arguments", "began", "held", "key", "lane", "woven")
+
+    def __init__(self, woven: Woven, arguments: Mapping[str, object], lane: Lane) -> None:
+        self.woven = woven
+        self.arguments = arguments
+        self.lane = lane
+        self.began = fast.CLOCK.seq
+        self.key: object = None
+        self.held: Plain | None = None
+
+
+def _begin_short(woven: Woven, arguments: Mapping[str, object], key: object) -> Short | None:
+    simple = woven.simple
+    assert simple is not None
+    lane = fast.find(woven, _receiver(woven, arguments))
+    if lane is None:
         return None
+    short = Short(woven, arguments, lane)
+    if simple.late:
+        return short
+    short.key = _single_key(woven).begin(arguments) if key is None else key
+    if simple.verb is not Verb.ACQUIRE:
+        short.held = lane.held.get(short.key) if isinstance(short.key, str | int) else None
+        return short if short.held is not None else None
+    return short
 
 
-def _go_long(short: Quick) -> Watched:
-    """A call that began the short way goes on the long way, as if it had begun there."""
-    watched = _begin(short.woven, short.arguments, "sync", short.site, short.key)
-    watched.call.began = short.began
-    if short.target is not None and short.key is not None:
-        watched.targets = {(short.target.kind, short.key): short.target}
+def _receiver(woven: Woven, arguments: Mapping[str, object]) -> object:
+    return arguments.get(woven.receiver) if woven.receiver is not None else None
+
+
+def _single_key(woven: Woven) -> KeyExpression:
+    key = woven.contracts[0].key
+    assert isinstance(key, KeyExpression)
+    return key
+
+
+def _returned_short(short: Short, result: object, frame: FrameType) -> bool:
+    """Record a plain event; False where it turns out not to be plain."""
+    woven, simple = short.woven, short.woven.simple
+    assert simple is not None
+    try:
+        lane = fast.find(woven, _receiver(woven, short.arguments))
+        if simple.late:
+            short.key = _single_key(woven).parts[0].read(short.arguments, result)
+        key = short.key
+        if lane is not short.lane or not isinstance(key, str | int):
+            return False
+        if simple.verb is Verb.ACQUIRE:
+            return fast.acquired(woven, lane, key, frame, _receiver(woven, short.arguments))
+        record = fast.released if simple.verb is Verb.RELEASE else fast.was_used
+        return short.held is not None and record(woven, lane, key, short.held, frame)
+    except Exception:
+        return False
+
+
+def _go_long(short: Short, site: Site | None) -> Watched:
+    """A call that began as if it were plain goes on the long way, as if it had begun there."""
+    return _as_if_begun(short.woven, short.arguments, short.began, site, short.key, short.lane, short.held)
+
+
+def _as_if_begun(
+    woven: Woven,
+    arguments: Mapping[str, object],
+    began: int,
+    site: Site | None,
+    key: object,
+    lane: Lane | None = None,
+    held: Plain | None = None,
+) -> Watched:
+    watched = _begin(woven, arguments, "sync", site, key)
+    watched.call.began = began
+    if lane is not None and held is not None and isinstance(key, str | int):
+        target = LEDGER.generation(lane.table, key, held)
+        if target is not None:
+            watched.targets = {(woven.contracts[0].kind, key): target}
     return watched
 
 
-def _begin(
-    woven: Woven, arguments: Mapping[str, object], form: str, site: Site | None, key: Key | None = None
-) -> Watched:
+def late(
+    woven: Woven,
+    arguments: Mapping[str, object],
+    began: int,
+    value: object = _NOT_READ,
+    lane: Lane | None = None,
+    held: Plain | None = None,
+) -> Watched | None:
+    """A call that was taken for plain has ended, and is not: it goes the long way, as if it had begun there.
+
+    Args:
+        woven: the function.
+        arguments: what its contract reads.
+        began: the number of the last event when it began.
+        value: the value of its key, where that is read at the begin.
+        lane: where it looked up what it names.
+        held: what it found there.
+    """
+    try:
+        if not woven.active:
+            return None
+        site = caller(sys._getframe(1))
+        return _as_if_begun(woven, arguments, began, site, _begun(woven, value), lane, held)
+    except Exception as error:
+        own_defect(woven.name, error)
+        return None
+
+
+def late_acquire(woven: Woven, arguments: Mapping[str, object], began: int, value: object) -> Watched | None:
+    """An acquire that was taken for plain has returned, and found no lane: it looks for one, else goes the long way.
+
+    Args:
+        woven: the function.
+        arguments: what its contract reads.
+        began: the number of the last event when it began.
+        value: the value of its key.
+    """
+    if not woven.active:
+        return None
+    if CURRENT.get(None) is None and not PROCESS and not LEDGER.observed:
+        LEDGER.acquired_nowhere()
+        return None
+    try:
+        receiver = _receiver(woven, arguments)
+        key = _begun(woven, value)
+        if isinstance(key, str | int):
+            lane = fast.find(woven, receiver)
+            if lane is not None and fast.acquired(woven, lane, key, sys._getframe(2), receiver):
+                return None
+        return _as_if_begun(woven, arguments, began, caller(sys._getframe(1)), key)
+    except Exception as error:
+        own_defect(woven.name, error)
+        return None
+
+
+def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site | None, key: object = None) -> Watched:
     thread, actor = context.actor()
     receiver = arguments.get(woven.receiver) if woven.receiver is not None else None
     chain, around = context.chain()
@@ -164,7 +305,7 @@ def _begin(
         thread=thread,
         awaiting=AWAITING.get(()),
         spans=SPANS.get(()),
-        receiver=(type(receiver).__qualname__, id(receiver)) if receiver is not None else None,
+        receiver=id(receiver) if receiver is not None else None,
     )
     call.asynchronous = form in ("async", "async with", "generator")
     call.nests = form in ("sync", "async", "generator")
@@ -197,8 +338,10 @@ def _begin(
         woven.saw(receiver, call.began)
     if spans and form != "generator":
         watched.spans_token = SPANS.set((*call.spans, *spans))
+        LANES.set(NO_LANES)
     if call.asynchronous and not call.lasts:
         watched.awaiting = AWAITING.set((*call.awaiting, call.ident))
+        LANES.set(NO_LANES)
     for book in call.chain:
         if book.observers:
             for observer in book.observers:
@@ -225,7 +368,7 @@ def _start_span(watched: Watched, contract: Contract, reading: Reading) -> list[
         choice = None if late else reading.choice(Ending())
     except Unreadable as problem:
         watched.problems.append(
-            (contract.kinds[0] if contract.kinds else None, _unreadable(watched.call, contract, problem))
+            (contract.kinds[0] if contract.kinds else None, unreadable(watched.call, contract, problem))
         )
         return []
     span = Span(contract.verb, watched.call, choice=choice, restores=contract.restores, ended=contract.ended)
@@ -234,14 +377,14 @@ def _start_span(watched: Watched, contract: Contract, reading: Reading) -> list[
     return [span]
 
 
-def returned(watched: Watched | Quick | None, result: object) -> None:
+def returned(watched: Watched | Short | None, result: object) -> None:
     """A watched call has returned."""
     if watched is None:
         return
-    if type(watched) is Quick:
-        if _returned_short(watched, result):
+    if type(watched) is Short:
+        if _returned_short(watched, result, sys._getframe(2)):
             return
-        watched = _go_long(watched)
+        watched = _go_long(watched, caller(sys._getframe(1)))
     assert isinstance(watched, Watched)
     ending = Ending(result=result)
     if watched.saboteurs and not _awaits(watched):
@@ -252,20 +395,12 @@ def returned(watched: Watched | Quick | None, result: object) -> None:
     _end(watched, ending, Outcome.RETURNED)
 
 
-def _returned_short(short: Quick, result: object) -> bool:
-    plain = short.woven.plain
-    try:
-        return plain is not None and quick.returned(short, plain, result)
-    except Exception:
-        return False
-
-
-def raised(watched: Watched | Quick | None, error: BaseException) -> None:
+def raised(watched: Watched | Short | None, error: BaseException) -> None:
     """A watched call has raised."""
     if watched is None:
         return
-    if type(watched) is Quick:
-        watched = _go_long(watched)
+    if type(watched) is Short:
+        watched = _go_long(watched, caller(sys._getframe(1)))
     assert isinstance(watched, Watched)
     call = watched.call
     call.error = problem_text(error)
@@ -336,7 +471,7 @@ async def _strike_here(fault: Fault | None) -> None:
         await fault()
 
 
-def abandoned(watched: Watched | Quick | None) -> None:
+def abandoned(watched: Watched | Short | None) -> None:
     """A generator was closed before its end, a coroutine was never awaited to its end: nothing is told."""
     if isinstance(watched, Watched):
         _restore(watched)
@@ -344,17 +479,20 @@ def abandoned(watched: Watched | Quick | None) -> None:
 
 
 def _restore(watched: Watched) -> None:
-    _restore_awaiting(watched)
+    restore_awaiting(watched)
     if watched.spans_token is not None:
         with contextlib.suppress(ValueError):  # closed by the collector, in another context
             SPANS.reset(watched.spans_token)
+            context.change_lanes()
         watched.spans_token = None
 
 
-def _restore_awaiting(watched: Watched) -> None:
+def restore_awaiting(watched: Watched) -> None:
+    """What it calls from now on does not run inside of it."""
     if watched.awaiting is not None:
         with contextlib.suppress(ValueError):
             AWAITING.reset(watched.awaiting)
+            context.change_lanes()
         watched.awaiting = None
 
 
@@ -392,7 +530,7 @@ def _read(watched: Watched, ending: Ending) -> tuple[list[Act], list[tuple[Kind,
             ):
                 steps += reading.step(ending)
         except Unreadable as problem:
-            watched.problems.append((reading.contract.kind, _unreadable(watched.call, reading.contract, problem)))
+            watched.problems.append((reading.contract.kind, unreadable(watched.call, reading.contract, problem)))
     made_here = {(act.kind, act.key) for act in acts if act.verb is Verb.ACQUIRE}
     for act in acts:
         if act.verb is Verb.TRANSFER and not is_open(act.target) and (act.kind, act.key) in made_here:
@@ -405,157 +543,13 @@ def _read(watched: Watched, ending: Ending) -> tuple[list[Act], list[tuple[Kind,
             except Unreadable as problem:
                 kinds = reading.contract.kinds
                 watched.problems.append(
-                    (kinds[0] if kinds else None, _unreadable(watched.call, reading.contract, problem))
+                    (kinds[0] if kinds else None, unreadable(watched.call, reading.contract, problem))
                 )
         if span.choice is None:
             span.rule = "none"
     return acts, steps, spans
 
 
-def _unreadable(call: Call, contract: Contract, problem: Unreadable) -> str:
+def unreadable(call: Call, contract: Contract, problem: Unreadable) -> str:
+    """The text of an LG401."""
     return f"{contract} on {call.function}: {problem.source} could not be read: {problem.problem}"
-
-
-class _Manager:
-    """Stands for the context manager that a watched function returned.
-
-    An acquire is recorded at entry, where `result` is what `as` gets, and paid when the block was left, if its body has
-    not settled it.
-    """
-
-    def __init__(self, woven: Woven, arguments: Mapping[str, object], make: Callable[[], Any]) -> None:
-        self._woven = woven
-        self._arguments = arguments
-        self._make = make
-        self._manager = make()
-        self._watched: Watched | None = None
-        self._entered: list[tuple[Generation, Act]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_manager"], name)
-
-    def _recreate_cm(self) -> Any:
-        return type(self)(self._woven, self._arguments, self._make)
-
-    def _begin(self, form: str) -> None:
-        watched = begin(self._woven, self._arguments, form) if OPEN else None
-        self._watched = watched if isinstance(watched, Watched) else None
-
-    def _has_entered(self, result: object) -> None:
-        watched = self._watched
-        if watched is None:
-            return
-        call = watched.call
-        _restore_awaiting(watched)
-        acquiring = [one for one in watched.readings if one.contract.verb == "acquires"]
-        watched.readings = [one for one in watched.readings if one.contract.verb != "acquires"]
-        acts: list[Act] = []
-        problems: list[tuple[Kind | None, str]] = []
-        for reading in acquiring:
-            try:
-                acts += reading.acts(Ending(result=result), watched.targets)
-            except Unreadable as problem:
-                problems.append((reading.contract.kind, _unreadable(call, reading.contract, problem)))
-        if not acts and not problems:
-            return
-        refs = [(act.kind, act.key) for act in acts]
-        call.nests = True  # until here no code of the caller's has run
-        before = LEDGER.named(call.chain, refs)
-        told = [is_open(one) and one is not None and call.told_inside(one.told.get(Verb.ACQUIRE)) for one in before]
-        self._tell(Outcome.RETURNED, acts, problems)
-        call.nests = False
-        self._entered = [
-            (one, act)
-            for one, act, inside in zip(LEDGER.named(call.chain, refs), acts, told, strict=True)
-            if one is not None and not inside
-        ]
-
-    def _tell(self, outcome: Outcome, acts: list[Act], problems: list[tuple[Kind | None, str]] | None = None) -> None:
-        """One step of a call that has not ended yet: the failures that it may still be are expected further on."""
-        assert self._watched is not None
-        call = self._watched.call
-        failing, call.failing = call.failing, ()
-        try:
-            tell(call, outcome, list(acts), problems=problems or [])
-        finally:
-            call.failing = failing
-
-    def _left(self, error: BaseException | None, *, cleaned: bool) -> None:
-        watched = self._watched
-        if watched is None:
-            return
-        call = watched.call
-        acts = []
-        for generation, acquired in self._entered:
-            if is_open(generation):
-                act = Act(Verb.RELEASE, generation.kind, generation.key)
-                act.resolved, act.target = True, generation
-                act.amount = acquired.amount
-                acts.append(act)
-        if acts:
-            call.error = "" if cleaned or error is None else problem_text(error)
-            self._tell(Outcome.RETURNED if cleaned else Outcome.RAISED, acts)
-        if error is None:
-            returned(watched, None)
-        elif isinstance(error, GeneratorExit):
-            abandoned(watched)
-        else:
-            raised(watched, error)
-
-
-class WatchedManager(_Manager, contextlib.ContextDecorator):
-    """Stands for what a function of `contextlib.contextmanager` returned."""
-
-    def __enter__(self) -> Any:
-        __tracebackhide__ = True
-        self._begin("with")
-        try:
-            result = self._manager.__enter__()
-        except BaseException as error:
-            raised(self._watched, error)
-            raise
-        self._has_entered(result)
-        return result
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> Any:
-        __tracebackhide__ = True
-        try:
-            swallowed = self._manager.__exit__(kind, error, traceback)
-        except BaseException as other:
-            self._left(other, cleaned=other is error)
-            raise
-        self._left(None if swallowed else error, cleaned=True)
-        return swallowed
-
-
-class WatchedAsyncManager(_Manager, contextlib.AsyncContextDecorator):
-    """Stands for what a function of `contextlib.asynccontextmanager` returned."""
-
-    async def __aenter__(self) -> Any:
-        __tracebackhide__ = True
-        self._begin("async with")
-        try:
-            if self._watched is not None and self._watched.saboteurs:
-                await entering(self._watched)
-            result = await self._manager.__aenter__()
-        except BaseException as error:
-            raised(self._watched, error)
-            raise
-        self._has_entered(result)
-        return result
-
-    async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> Any:
-        __tracebackhide__ = True
-        try:
-            swallowed = await self._manager.__aexit__(kind, error, traceback)
-        except BaseException as other:
-            self._left(other, cleaned=other is error)
-            raise
-        if (swallowed or error is None) and self._watched is not None and self._watched.saboteurs:
-            try:
-                await leaving(self._watched, None)
-            except BaseException as fault:
-                self._left(fault, cleaned=True)
-                raise
-        self._left(None if swallowed else error, cleaned=True)
-        return swallowed

@@ -12,20 +12,24 @@ import functools
 import inspect
 import keyword
 import linecache
+import sys
 import weakref
+from _thread import get_ident
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from types import CodeType, FunctionType
 from typing import Any
 
-from lifeguard import context, watching
+from lifeguard import context, fast, templates, watching
 from lifeguard.contracts import Contract, contradiction
 from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
 from lifeguard.keys import KeyExpression, after, parse_key, repr_safely
 from lifeguard.kinds import Kind, Rollback
-from lifeguard.places import GENERATED
-from lifeguard.watching import Function, WatchedAsyncManager, WatchedManager, Woven
+from lifeguard.ledger.lanes import used
+from lifeguard.managers import WatchedAsyncManager, WatchedManager
+from lifeguard.places import GENERATED, USER_FILES
+from lifeguard.watching import Function, Woven
 
 _PEERS_OWN = frozenset({"__deal_contract", "__preconditions__", "__postconditions__", "__postcondition_snapshots__"})
 """Attributes by which icontract and deal find their own wrappers. Copied, they would make ours be taken for one of
@@ -40,105 +44,6 @@ REGISTRY: weakref.WeakSet[Woven] = weakref.WeakSet()
 DROPPED: list[tuple[weakref.ref[Any], str, frozenset[Kind]]] = []
 """Functions whose wrapper has gone although they themselves had not, with the kinds of its contracts: a decorator above
 may have dropped it (see `lifeguard.blindness`).
-"""
-
-_SYNC = """\
-def make(lg_f):
-    def {name}({parameters}):
-        __tracebackhide__ = True
-        if not lg_open:
-            return lg_f({passed})
-        lg_call = lg_begin(lg_woven, {read}, "sync")
-        try:
-            lg_result = lg_f({passed})
-        except lg_BaseException as lg_error:
-            lg_raised(lg_call, lg_error)
-            raise
-        lg_returned(lg_call, lg_result)
-        return lg_result
-    return {name}
-"""
-
-_ASYNC = """\
-def make(lg_f):
-    async def {name}({parameters}):
-        __tracebackhide__ = True
-        if not lg_open:
-            return await lg_f({passed})
-        lg_call = lg_begin(lg_woven, {read}, "async")
-        try:
-            if lg_call is not None and lg_call.saboteurs:
-                await lg_entering(lg_call)
-            lg_result = await lg_f({passed})
-            if lg_call is not None and lg_call.saboteurs:
-                await lg_leaving(lg_call, lg_result)
-        except lg_GeneratorExit:
-            lg_abandoned(lg_call)
-            raise
-        except lg_BaseException as lg_error:
-            lg_raised(lg_call, lg_error)
-            raise
-        lg_returned(lg_call, lg_result)
-        return lg_result
-    return {name}
-"""
-
-_GENERATOR = """\
-def make(lg_f):
-    def {name}({parameters}):
-        __tracebackhide__ = True
-        if not lg_open:
-            return (yield from lg_f({passed}))
-        lg_call = lg_begin(lg_woven, {read}, "generator")
-        try:
-            lg_result = yield from lg_f({passed})
-        except lg_GeneratorExit:
-            lg_abandoned(lg_call)
-            raise
-        except lg_BaseException as lg_error:
-            lg_raised(lg_call, lg_error)
-            raise
-        lg_returned(lg_call, None)
-        return lg_result
-    return {name}
-"""
-
-_ASYNC_GENERATOR = """\
-def make(lg_f):
-    async def {name}({parameters}):
-        __tracebackhide__ = True
-        lg_call = lg_begin(lg_woven, {read}, "generator") if lg_open else None
-        lg_inner = lg_f({passed})
-        try:
-            lg_item = await lg_inner.__anext__()
-            while True:
-                try:
-                    lg_sent = yield lg_item
-                except lg_GeneratorExit:
-                    await lg_inner.aclose()
-                    raise
-                except lg_BaseException as lg_thrown:
-                    lg_item = await lg_inner.athrow(lg_thrown)
-                else:
-                    lg_item = await lg_inner.asend(lg_sent)
-        except lg_StopAsyncIteration:
-            pass
-        except lg_GeneratorExit:
-            lg_abandoned(lg_call)
-            raise
-        except lg_BaseException as lg_error:
-            lg_raised(lg_call, lg_error)
-            raise
-        lg_returned(lg_call, None)
-    return {name}
-"""
-
-_MANAGER = """\
-def make(lg_f):
-    def {name}({parameters}):
-        __tracebackhide__ = True
-        return lg_manager(lg_woven, {read}, lambda: lg_f({passed}))
-    return {name}
 """
 
 _anything: Any = object
@@ -182,14 +87,36 @@ def _form_of(function: Function) -> str:
     return "generator" if inspect.isgeneratorfunction(function) else "function"
 
 
-_TEMPLATES = {
-    "function": _SYNC,
-    "coroutine": _ASYNC,
-    "generator": _GENERATOR,
-    "async generator": _ASYNC_GENERATOR,
-    "with": _MANAGER,
-    "async with": _MANAGER,
+_NAMES: dict[str, Any] = {
+    "lg_open": context.OPEN,
+    "lg_observed": context.LEDGER.observed,
+    "lg_begin": watching.begin,
+    "lg_returned": watching.returned,
+    "lg_raised": watching.raised,
+    "lg_abandoned": watching.abandoned,
+    "lg_entering": watching.entering,
+    "lg_leaving": watching.leaving,
+    "lg_unread": watching.unread,
+    "lg_late": watching.late,
+    "lg_late_acquire": watching.late_acquire,
+    "lg_clock": fast.CLOCK,
+    "lg_lanes": context.LANES.get,
+    "lg_here": fast.HERE,
+    "lg_who": fast.WHO,
+    "lg_files": USER_FILES,
+    "lg_used": used,
+    "lg_getframe": sys._getframe,
+    "lg_ident": get_ident,
+    "lg_id": id,  # a parameter may have the name of a builtin
+    "lg_type": type,
+    "lg_str": str,
+    "lg_int": int,
+    "lg_Exception": Exception,
+    "lg_BaseException": BaseException,
+    "lg_GeneratorExit": GeneratorExit,
+    "lg_StopAsyncIteration": StopAsyncIteration,
 }
+"""What generated wrappers know."""
 
 _NO_RESULT = (
     "{} has no result when it is called: name the thing by an argument, "
@@ -328,21 +255,16 @@ def _build(woven: Woven, function: Function, form: str, visible: inspect.Signatu
     plain = function.__name__ if isinstance(getattr(function, "__name__", None), str) else "wrapped"
     if not plain.isidentifier() or keyword.iskeyword(plain) or plain in known or plain.startswith("lg_"):
         plain = "wrapped"
-    source = _TEMPLATES[form].format(name=plain, parameters=parameters, passed=passed, read=read)
+    simple = woven.simple if binder is None else None
+    source = templates.source(
+        form, simple, receiver=woven.receiver, name=plain, parameters=parameters, passed=passed, read=read
+    )
     namespace: dict[str, Any] = {
-        "lg_open": context.OPEN,
+        **_NAMES,
         "lg_woven": woven,
-        "lg_begin": watching.begin,
-        "lg_returned": watching.returned,
-        "lg_raised": watching.raised,
-        "lg_abandoned": watching.abandoned,
-        "lg_entering": watching.entering,
-        "lg_leaving": watching.leaving,
+        "lg_name": woven.name,
         "lg_manager": WatchedManager if form == "with" else WatchedAsyncManager,
         "lg_bind": binder,
-        "lg_BaseException": BaseException,  # a parameter may have the name of a builtin
-        "lg_GeneratorExit": GeneratorExit,
-        "lg_StopAsyncIteration": StopAsyncIteration,
     }
     file = f"{GENERATED}{woven.name} {id(woven):x}>"
     exec(compile(source, file, "exec", dont_inherit=True), namespace)  # our own template, with the parameters' names

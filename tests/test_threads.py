@@ -304,7 +304,7 @@ def test_a_finaliser_inside_a_step_of_the_ledger() -> None:
     from lifeguard.context import LEDGER
 
     with scope(on_violation="record") as s:
-        images.create("i")
+        s.acquired(image, "i")
         seen: list[int] = []
 
         def step() -> None:

@@ -24,9 +24,10 @@ from lifeguard.keys.reading import (
     Unreadable,
     begin_parts,
     completed,
+    converted,
     take,
 )
-from lifeguard.keys.reprs import repr_safely
+from lifeguard.keys.reprs import problem_text, repr_safely
 from lifeguard.keys.showing import show
 
 
@@ -69,6 +70,18 @@ class KeyExpression(Reading):
         if self._single is None:
             return begin_parts(self.parts, arguments, _to_key)
         return LATE if self.late else take(self._single, arguments, None, _to_key)
+
+    def begun(self, value: object) -> Begun:
+        """What `begin` gives, where the value of the one part was read already.
+
+        Args:
+            value: the raw value, or a `Problem`.
+        """
+        return value if type(value) is Problem else converted(self.parts[0], value, _to_key)
+
+    def unread(self, error: Exception) -> Problem:
+        """What stands for the one part, where reading it raised."""
+        return Problem(self.parts[0].source, problem_text(error))
 
     def now(self, begun: Begun) -> tuple[Key, ...] | None:
         """The keys, where they are known before the call.

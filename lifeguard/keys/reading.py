@@ -132,7 +132,16 @@ class Reading:
 def take(part: Part, arguments: Arguments, result: object, convert: Callable[[Part, object], object]) -> object:
     """Read one part: what it gives, or a `Problem`."""
     try:
-        return convert(part, part.read(arguments, result))
+        value = part.read(arguments, result)
+    except Exception as error:
+        return Problem(part.source, problem_text(error))
+    return converted(part, value, convert)
+
+
+def converted(part: Part, value: object, convert: Callable[[Part, object], object]) -> object:
+    """What one part gives, its raw value being read; or a `Problem`."""
+    try:
+        return convert(part, value)
     except Unfit as error:
         text = str(error)
     except Exception as error:

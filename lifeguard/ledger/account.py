@@ -82,6 +82,10 @@ def counts(book: Book) -> dict[str, Counts]:
     found: dict[str, Counts] = {}
     for kind, tally in book.tallies.copy().items():
         new = {name: getattr(tally, name) for name in Counts.__slots__}
+        table = book.tables.get(kind)
+        if table is not None:
+            for name in ("acquired", "released", "used", "forgotten"):
+                new[name] += getattr(table, name)
         old = found.get(kind.name)
         if old is not None:
             new = {name: value + getattr(old, name) for name, value in new.items()}

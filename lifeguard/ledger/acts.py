@@ -8,13 +8,9 @@ from lifeguard.keys import Key, show, show_fields
 from lifeguard.kinds import OUTSIDE, Kind, Resource
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.desk import Desk
-from lifeguard.ledger.records import Act, Call, Generation, Note, Ref, Steps, Told, Verb
+from lifeguard.ledger.records import Act, Call, Generation, Note, Ref, Steps, Verb
 from lifeguard.ledger.spans import TINY, Span
 from lifeguard.ledger.states import Effect, Event, State, effect_of
-from lifeguard.places import Site
-
-QuickTold = tuple[str, Site | None, str, object, tuple[int, ...]]
-"""Who told an event the short way: function, site, actor, thread, and the coroutine calls that it ran inside of."""
 
 
 class Engine(Desk):
@@ -26,7 +22,7 @@ class Engine(Desk):
 
     def apply(self, call: Call, act: Act, *, raised: bool) -> None:
         """Do what one contract of one call says."""
-        self.seq += 1
+        self.tick()
         if act.verb is Verb.ACQUIRE:
             self._acquire(call, act, raised)
         elif act.verb is Verb.FAIL:
@@ -59,6 +55,13 @@ class Engine(Desk):
             if not raised and all(book.sealed for book in call.chain):
                 self.nowhere += 1  # else there was a scope, which does not want this kind
             return
+        claimed = self.tables.claim(act.kind, act.key, home)
+        try:
+            self._acquire_at(call, act, home, raised)
+        finally:
+            self.tables.unclaim(claimed, act.key)
+
+    def _acquire_at(self, call: Call, act: Act, home: Book, raised: bool) -> None:
         generation = self.tables.held_in_chain(act.kind, act.key, call.chain)
         if generation is None:
             generation = self.tables.settled_in_chain(act.kind, act.key, call.chain)
@@ -67,7 +70,7 @@ class Engine(Desk):
         if effect is Effect.NOTHING:
             return
         if not raised:
-            self.recorded += 1
+            self.clock.recorded += 1
             for book in call.chain[: call.around]:
                 book.inside += 1
             if home not in call.chain[: call.around]:
@@ -285,50 +288,6 @@ class Engine(Desk):
         """Whether the call that uses it also settled it: it was held when the use began."""
         return call.told_inside(target.told.get(Verb.RELEASE)) or call.told_inside(target.told.get(Verb.TRANSFER))
 
-    # -- the short way: the same for the plainest calls, see `lifeguard.quick` -------------------------------------------------
-
-    def quick_acquire(self, kind: Kind, key: Key | None, book: Book, told: QuickTold, receiver: object) -> bool:
-        """Open a generation, where nothing of its key is held."""
-        if key is None or book.sealed or self.spans.wide or self.tables.held(kind, key):
-            return False
-        name, site, actor, thread, awaiting = told
-        self.seq += 1
-        self.recorded += 1
-        book.inside += 1
-        generation = Generation(kind, key, book, self.seq)
-        generation.receiver = receiver
-        self.tables.put(generation)
-        generation.first.append(Note(self.seq, "acquired", name, site, actor))
-        generation.told[Verb.ACQUIRE] = Told(self.seq, thread, awaiting)
-        book.tally(kind).acquired += 1
-        return True
-
-    def quick_release(self, target: Generation, book: Book, told: QuickTold) -> bool:
-        """Settle a generation that has nothing to it but that it is held."""
-        if target.state is not State.HELD or target.count != 1 or target.book is not book or book.sealed:
-            return False
-        if self.spans.wide or target.spans or target.parts or target.owned or target.parent or target.owner:
-            return False
-        if target.amounts is not None or Verb.RELEASE in target.told:
-            return False
-        name, site, actor, thread, awaiting = told
-        self.seq += 1
-        target.note(Note(self.seq, "released", name, site, actor))
-        self.tables.settle(target, State.RELEASED)
-        target.told[Verb.RELEASE] = Told(self.seq, thread, awaiting)
-        book.tally(target.kind).released += 1
-        return True
-
-    def quick_use(self, target: Generation, book: Book, told: QuickTold) -> bool:
-        """Note the use of a generation that is held."""
-        if target.state is not State.HELD or target.book is not book or book.sealed:
-            return False
-        name, site, actor, _, _ = told
-        self.seq += 1
-        target.note(Note(self.seq, "used", name, site, actor))
-        book.tally(target.kind).used += 1
-        return True
-
     # -- transfers --------------------------------------------------------------------------------------------------------------
 
     def _transfer(self, call: Call, act: Act, target: Generation | None, raised: bool) -> None:
@@ -346,7 +305,11 @@ class Engine(Desk):
         elif effect is Effect.NOTE:
             self.note(target, call, event.value, call.error)
         elif act.to_key is not None:
-            self._rename(call, act, target)
+            claimed = self.tables.claim(act.kind, act.to_key, target.book)
+            try:
+                self._rename(call, act, target)
+            finally:
+                self.tables.unclaim(claimed, act.to_key)
         else:
             self._move(call, act, target)
         if not raised:
@@ -493,7 +456,7 @@ class Engine(Desk):
             return
         group = Steps(failed)
         for step_key, about, step_call in span.steps:
-            self.seq += 1
+            self.tick()
             known = self.named(kind, step_key, call.chain)
             if is_open(known):
                 assert known is not None

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lifeguard.keys import Key, forget, hold
-from lifeguard.kinds import Kind
+from lifeguard.kinds import Kind, Resource
+from lifeguard.ledger.lanes import FAST_TABLES, Lane, Table
 from lifeguard.ledger.records import Finding, Generation
 from lifeguard.ledger.states import OPEN_STATES, State
 
@@ -51,6 +52,7 @@ class Book:
         "held",
         "ignore",
         "inside",
+        "lanes",
         "late",
         "loose",
         "name",
@@ -62,7 +64,9 @@ class Book:
         "remember",
         "sealed",
         "settled",
+        "tables",
         "tallies",
+        "waits",
     )
 
     def __init__(
@@ -78,7 +82,10 @@ class Book:
         self.only = frozenset(only) if only is not None else None
         self.ignore = frozenset(ignore)
         self.held: dict[Generation, None] = {}
-        self.settled: dict[Kind, deque[Generation]] = {}
+        self.settled: dict[Kind, deque[Generation]] = {}  # of the kinds that are not held plainly
+        self.tables: dict[Kind, Table] = {}  # of those that are
+        self.lanes: dict[int, dict[Any, Lane]] = {}  # the ways of plain events that depend on this book, by identity
+        self.waits = 0  # so many wait for the next payment
         self.tallies: dict[Kind, Tally] = {}
         self.findings: list[Finding] = []
         self.loose: dict[object, Finding] = {}  # findings that belong to no generation, by what they are about
@@ -104,47 +111,104 @@ class Book:
 
 
 class Tables:
-    """Every generation that some open scope holds or remembers, found by kind and key."""
+    """Every generation that some open scope holds or remembers, found by kind and key.
 
-    __slots__ = ("_held", "_settled")
+    Whoever asks for the generations of a key gets those that were held plainly, too: they are made when they are asked
+    for.
+    """
+
+    __slots__ = ("_fast", "_held", "_settled")
 
     def __init__(self) -> None:
         self._held: dict[Kind, dict[Key, list[Generation]]] = {}
         self._settled: dict[Kind, dict[Key, list[Generation]]] = {}
+        self._fast: dict[Kind, list[Table]] = {}
+
+    def table(self, kind: Kind, book: Book) -> Table:
+        """What a book holds and remembers of a kind."""
+        table = book.tables.get(kind)
+        if table is None:
+            others = self._fast.setdefault(kind, [])
+            fast = isinstance(kind, Resource) and kind.needs is None and len(others) < FAST_TABLES and not book.closed
+            table = book.tables[kind] = Table(kind, book, fast=fast)
+            if fast:
+                others.append(table)
+        return table
+
+    def _take(self, kind: Kind, key: Key) -> None:
+        """Make what is plainly held of a key, in whatever scope, into generations."""
+        for table in self._fast.get(kind, ()):
+            if key in table.held:
+                self._take_from(table, key)
+
+    def _take_from(self, table: Table, key: Key) -> None:
+        _more(table.odd, key)  # before it is taken, so that meanwhile no one else acquires the key plainly
+        generation = table.take(key)
+        if generation is not None:
+            self._add_held(generation)
+        _less(table.odd, key)
+
+    def take_all(self, book: Book) -> None:
+        """Make everything that a book holds plainly into generations."""
+        for table in book.tables.values():
+            while table.held:
+                for key in list(table.held):
+                    self._take_from(table, key)
+
+    def _add_held(self, generation: Generation) -> None:
+        generation.book.held[generation] = None
+        _more(self.table(generation.kind, generation.book).odd, generation.key)
+        _add(self._held, generation)
+
+    def _remove_held(self, generation: Generation) -> None:
+        del generation.book.held[generation]
+        _less(self.table(generation.kind, generation.book).odd, generation.key)
+        _remove(self._held, generation)
+
+    def claim(self, kind: Kind, key: Key, book: Book) -> Table:
+        """Let no one acquire a key plainly in a book until `unclaim`; gives the table."""
+        table = self.table(kind, book)
+        _more(table.odd, key)
+        return table
+
+    @staticmethod
+    def unclaim(table: Table, key: Key) -> None:
+        """End a claim."""
+        _less(table.odd, key)
 
     def put(self, generation: Generation) -> None:
         """Take up an open generation into its book."""
-        generation.book.held[generation] = None
         hold(generation.key)
-        _add(self._held, generation)
+        self._add_held(generation)
 
     def move(self, generation: Generation, book: Book) -> None:
         """Let another book hold an open generation."""
-        del generation.book.held[generation]
+        self._remove_held(generation)
         generation.book = book
-        book.held[generation] = None
+        self._add_held(generation)
 
     def rename(self, generation: Generation, key: Key) -> None:
         """Give an open generation another key."""
-        _remove(self._held, generation)
+        self._remove_held(generation)
         forget(generation.key)
         hold(key)
         generation.key = key
-        _add(self._held, generation)
+        self._add_held(generation)
 
     def drop(self, generation: Generation) -> None:
         """Let an open generation go without remembering it."""
-        del generation.book.held[generation]
-        _remove(self._held, generation)
+        self._remove_held(generation)
         forget(generation.key)
 
     def settle(self, generation: Generation, state: State) -> None:
         """Close an open generation, and remember it for as long as its book's window allows."""
         book, kind = generation.book, generation.kind
-        del book.held[generation]
-        _remove(self._held, generation)
+        self._remove_held(generation)
         generation.state = state
-        if book.remember == 0:
+        table = self.table(kind, book)
+        if table.fast:
+            table.file(generation)
+        elif book.remember == 0:
             book.tally(kind).forgotten += 1
         else:
             memory = book.settled.get(kind)
@@ -159,16 +223,16 @@ class Tables:
 
     def held(self, kind: Kind, key: Key) -> list[Generation]:
         """The open generations of a key, oldest first."""
+        self._take(kind, key)
         return self._held.get(kind, _EMPTY).get(key, _NONE)
 
     def named(self, kind: Kind, key: Key, innermost: Book | None) -> Generation | None:
         """The generation that a release, transfer or use of this key means; None where the key is unseen.
 
         The one held in the innermost scope, if there is one; otherwise, of all that are held and all that are
-        remembered settled
-        in any open scope, the one acquired last.
+        remembered settled in any open scope, the one acquired last.
         """
-        held = self._held.get(kind, _EMPTY).get(key, _NONE)
+        held = self.held(kind, key)
         if len(held) == 1 and held[0].book is innermost:
             return held[0]
         last: Generation | None = None
@@ -177,14 +241,22 @@ class Tables:
                 last = generation
         if last is not None:
             return last
-        for generation in (*held, *self._settled.get(kind, _EMPTY).get(key, _NONE)):
+        for generation in (*held, *self._remembered(kind, key)):
             if last is None or generation.since > last.since:
                 last = generation
         return last
 
+    def _remembered(self, kind: Kind, key: Key) -> list[Generation]:
+        """The settled generations of a key that are remembered in any scope."""
+        found = list(self._settled.get(kind, _EMPTY).get(key, _NONE))
+        for table in self._fast.get(kind, ()):
+            if table.may_remember(key):
+                found += table.remembered(key)
+        return found
+
     def held_in_chain(self, kind: Kind, key: Key, chain: tuple[Book, ...]) -> Generation | None:
         """The open generation of this key that the nearest scope of a chain holds."""
-        held = self._held.get(kind, _EMPTY).get(key)
+        held = self.held(kind, key)
         if not held:
             return None
         for book in chain:
@@ -195,16 +267,31 @@ class Tables:
 
     def settled_in_chain(self, kind: Kind, key: Key, chain: tuple[Book, ...]) -> Generation | None:
         """The remembered settled generation of this key, in any scope of a chain, that was acquired last."""
-        settled = self._settled.get(kind, _EMPTY).get(key, _NONE)
+        settled = self._remembered(kind, key)
         return max((one for one in settled if one.book in chain), key=lambda one: one.since, default=None)
+
+    def books(self) -> list[Book]:
+        """The books that hold, or may hold, something plainly."""
+        return list(dict.fromkeys(table.book for tables in self._fast.values() for table in tables))
 
     def kinds(self) -> Iterator[Kind]:
         """The kinds of which something is held."""
-        return iter(list(self._held))
+        plainly = [kind for kind, tables in self._fast.items() if any(table.held for table in tables)]
+        return iter(list(dict.fromkeys([*self._held, *plainly])))
 
     def all_held(self, kind: Kind) -> list[Generation]:
         """Every open generation of a kind, oldest first."""
-        found = [generation for held in self._held.get(kind, _EMPTY).values() for generation in held]
+        for table in self._fast.get(kind, ()):
+            for key in list(table.held):
+                self._take_from(table, key)
+        return self._sorted(kind, [])
+
+    def view(self, kind: Kind) -> list[Generation]:
+        """The same to look at only: what is plainly held stays so."""
+        return self._sorted(kind, [one for table in self._fast.get(kind, ()) for one in table.view()])
+
+    def _sorted(self, kind: Kind, more: list[Generation]) -> list[Generation]:
+        found = more + [generation for held in self._held.get(kind, _EMPTY).values() for generation in held]
         found.sort(key=lambda generation: generation.born)
         return found
 
@@ -216,12 +303,30 @@ class Tables:
         for memory in book.settled.values():
             for generation in memory:
                 _remove(self._settled, generation)
+        for table in book.tables.values():
+            if table.fast:
+                fast = self._fast[table.kind]
+                fast.remove(table)
+                if not fast:
+                    del self._fast[table.kind]
         book.held.clear()
         book.settled.clear()
 
 
 _NONE: list[Generation] = []
 _EMPTY: dict[Key, list[Generation]] = {}
+
+
+def _more(odd: dict[Key, int], key: Key) -> None:
+    odd[key] = odd.get(key, 0) + 1
+
+
+def _less(odd: dict[Key, int], key: Key) -> None:
+    left = odd[key] - 1
+    if left:
+        odd[key] = left
+    else:
+        del odd[key]
 
 
 def _add(table: dict[Kind, dict[Key, list[Generation]]], generation: Generation) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lifeguard.keys import Key
 from lifeguard.kinds import Kind, Resource, Rollback
 from lifeguard.ledger.book import Book, Tables, is_open
+from lifeguard.ledger.lanes import Clock
 from lifeguard.ledger.records import Act, Call, Finding, Generation, Note, Ref, Subject, Told, Verb
 from lifeguard.ledger.spans import Spans
 from lifeguard.ledger.states import State
@@ -13,17 +14,22 @@ from lifeguard.ledger.states import State
 class Desk:
     """The tables, the running spans and the sequence, and what all verbs need. Not thread-safe: `Ledger` is."""
 
-    __slots__ = ("early", "failing", "found", "nowhere", "recorded", "seq", "spans", "tables")
+    __slots__ = ("clock", "early", "failing", "found", "nowhere", "seq", "spans", "tables")
 
     def __init__(self) -> None:
         self.tables = Tables()
         self.spans = Spans()
-        self.seq = 0
+        self.clock = Clock()
+        self.seq = 0  # the number of the event that is being applied
         self.nowhere = 0  # acquires that no scope recorded
-        self.recorded = 0  # acquires that some scope recorded
         self.found: list[Finding] = []  # findings of the call that is being applied
         self.failing: dict[Ref, int] = {}  # rollbacks of calls that are still running
         self.early: dict[Ref, list[tuple[int, str]]] = {}  # rollbacks done inside those, before they failed
+
+    def tick(self) -> None:
+        """The next event."""
+        self.clock.seq += 1
+        self.seq = self.clock.seq
 
     # -- findings ---------------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from lifeguard.ledger.states import State
 
 def judge_span(engine: Engine, span: Span, call: Call, *, raised: bool) -> None:
     """Find fault with what an atomic call that raised, or a settling call that returned, left behind."""
-    engine.seq += 1
+    engine.tick()
     because = f" ({call.error})" if raised and call.error else ""
     if span.rule == "settles" and span.ends_with(raised=raised):
         how = "raised" if raised else "returned"
@@ -56,7 +56,7 @@ def judge_scope(engine: Engine, book: Book, *, error: bool, ended: str, excused:
     What belongs to something that is left, too, is told with that; but with something that may be left, it is judged by
     itself.
     """
-    engine.seq += 1
+    engine.tick()
     owed = sorted((one for one in book.held if not one.seeded), key=lambda one: one.born)
     codes = {one: _left(one, error, ended) for one in owed}
     may_stay = {

@@ -13,22 +13,20 @@ from _thread import get_ident
 from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Condition, RLock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lifeguard.keys import Key
 from lifeguard.kinds import Kind
-from lifeguard.ledger.acts import Engine, QuickTold
+from lifeguard.ledger.acts import Engine
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.invariants import Breach
 from lifeguard.ledger.judging import Excused, judge_scope, judge_span
+from lifeguard.ledger.lanes import BORN, Clock, Lane, Plain, Table
 from lifeguard.ledger.records import Act, Call, Finding, Generation, Outcome, Ref, Verb
 from lifeguard.ledger.spans import Span
+from lifeguard.ledger.states import State
 
 T = TypeVar("T")
-
-
-def _nothing() -> None:
-    """A step that does nothing: what was put off is done after it."""
 
 
 class Ledger:
@@ -45,6 +43,7 @@ class Ledger:
         self._put_off: deque[Callable[[], object]] = deque()
         self._engine = Engine()
         self._calls = 0
+        self.observed: list[object] = []  # who looks on; while there is anyone, no event is plain
 
     def _do(self, work: Callable[[], T]) -> T | None:
         """Run one step under the lock; None where it had to be put off."""
@@ -86,12 +85,14 @@ class Ledger:
             engine = self._engine
             self._calls += 1
             call.ident = self._calls
-            call.began = engine.seq
+            call.began = engine.clock.seq
             call.failing = failing
             if failing:
                 engine.expect_failure(failing, lambda count: count + 1)
             for span in spans:
                 engine.spans.start(span)
+                if engine.spans.wide:
+                    _close_lanes(engine.tables.books())
             return [engine.named(kind, key, call.chain) for kind, key in named]
 
         return self._do(work)
@@ -173,7 +174,7 @@ class Ledger:
         def work() -> list[Finding]:
             engine = self._engine
             engine.found = []
-            engine.seq += 1
+            engine.tick()
             for book in chain:
                 if not book.closed and (kind is None or book.watches(kind)):
                     engine.complain(book, code, text, call=call, kind=kind, key=key, about=about)
@@ -190,7 +191,7 @@ class Ledger:
         def work() -> list[Finding]:
             engine = self._engine
             engine.found = []
-            engine.seq += 1
+            engine.tick()
             text = f"invariant broken: {description}" + (f" ({breach.why})" if breach.why else "")
             generation = engine.named(breach.kind, key, (book,)) if key is not None else None
             if generation is not None and is_open(generation):
@@ -203,55 +204,90 @@ class Ledger:
 
         return self._do(work) or []
 
-    # -- the short way (see `lifeguard.quick`) ------------------------------------------------------------------------------
+    # -- plain events (see `lifeguard.fast`) ------------------------------------------------------------------------------------
 
     @property
-    def seq(self) -> int:
-        """The number of the last event."""
-        return self._engine.seq
+    def clock(self) -> Clock:
+        """The sequence; plain events count on by themselves."""
+        return self._engine.clock
+
+    def lane(
+        self, woven: object, kind: Kind, lanes: dict[Any, Lane], chain: Callable[[], tuple[tuple[Book, ...], int]]
+    ) -> Lane | None:
+        """Open the way for the plain events of a function in a context.
+
+        Args:
+            woven: the function.
+            kind: the kind that its contract is about.
+            lanes: the lanes of the context; the new one joins them.
+            chain: tells the scopes that a call made there is in, and how many of them are of its own context.
+
+        Returns:
+            the lane; None where such events have to take the long way.
+        """
+
+        def work() -> Lane | None:
+            books, around = chain()
+            home = self._engine.home(kind, books)
+            plain = home is not None and not self.observed and not self._engine.spans.wide and not kind._invariants
+            if not plain or home is None or any(book.observers or book.waits for book in books):
+                return None
+            table = self._engine.tables.table(kind, home)
+            if not table.fast:
+                return None
+            lane = next((one for one in lanes.values() if one.table is table), None)
+            if lane is None:
+                others = tuple([self._engine.tables.table(kind, book) for book in books if book is not home])
+                inside = books[:around] if home in books[:around] else (*books[:around], home)
+                lane = Lane(table, others, inside, books)
+                home.tally(kind)
+                for book in books:
+                    book.lanes[id(lanes)] = lanes
+            lanes[woven] = lane
+            return lane
+
+        return self._do(work)
+
+    def generation(self, table: Table, key: Key, plain: Plain) -> Generation | None:
+        """The generation that something was when it was plainly held: still held, settled, or forgotten; None where that
+        cannot be looked up now.
+        """
+
+        def work() -> Generation:
+            tables = self._engine.tables
+            for one in (*tables.held(table.kind, key), *table.remembered(key)):
+                if one.born == plain[BORN]:
+                    return one
+            forgotten = table.shown(key, plain)
+            forgotten.state = State.RELEASED
+            return forgotten
+
+        return self._do(work)
+
+    def acquired_nowhere(self) -> None:
+        """Something was acquired where there is no scope."""
+        self._engine.nowhere += 1
+
+    def close_lanes(self, books: Iterable[Book]) -> None:
+        """Let all plain events that some scopes are concerned with take the long way, until new lanes are opened."""
+        self._do(lambda: _close_lanes(books))
+
+    def close_way(self, lanes: dict[Any, Lane]) -> None:
+        """The same for one context."""
+        self._do(lambda: _close_way(lanes))
+
+    def observe(self, who: object) -> None:
+        """From now on every call is told whole, to somebody who looks on everywhere."""
+        self.observed.append(who)
+
+    def stop_observing(self, who: object) -> None:
+        """Somebody looks on no more."""
+        self.observed[:] = [one for one in self.observed if one is not who]
 
     @property
     def busy(self) -> bool:
         """Whether this very thread is in the middle of a step: a finaliser or a signal handler asks."""
         return self._inside == get_ident()
-
-    @property
-    def looks_wide(self) -> bool:
-        """Whether a running atomic or settling call speaks of other contexts' doings, too."""
-        return self._engine.spans.wide
-
-    def quick_target(self, kind: Kind, key: Key, book: Book) -> Generation | None:
-        """The one generation of a key, held in this very book."""
-        held = self._engine.tables.held(kind, key)
-        return held[0] if len(held) == 1 and held[0].book is book else None
-
-    def quick_acquire(self, kind: Kind, key: Key | None, book: Book, told: QuickTold, receiver: object) -> bool:
-        """An acquire that opens a generation; False where it is not as plain as that."""
-        return self._shortly(self._engine.quick_acquire, kind, key, book, told, receiver)
-
-    def quick_release(self, target: Generation, book: Book, told: QuickTold) -> bool:
-        """A release that settles a generation; False where it is not as plain as that."""
-        return self._shortly(self._engine.quick_release, target, book, told)
-
-    def quick_use(self, target: Generation, book: Book, told: QuickTold) -> bool:
-        """A use of something that is held; False where it is not as plain as that."""
-        return self._shortly(self._engine.quick_use, target, book, told)
-
-    def _shortly(self, work: Callable[..., bool], *arguments: object) -> bool:
-        """Run one plain step under the lock; False where it was not done, in the middle of another one too."""
-        me = get_ident()
-        if self._inside == me:
-            return False
-        with self._lock:
-            self._inside = me
-            try:
-                done = work(*arguments)
-            finally:
-                self._inside = None
-            if self._put_off:
-                self._do(_nothing)
-            self._paid.notify_all()
-        return done
 
     # -- scopes -----------------------------------------------------------------------------------------------------------------
 
@@ -259,9 +295,9 @@ class Ledger:
         """A scope opens."""
 
         def work() -> None:
-            book.opened_at = self._engine.seq
+            book.opened_at = self._engine.clock.seq
             book.nowhere_at_open = self._engine.nowhere
-            book.recorded_at_open = self._engine.recorded
+            book.recorded_at_open = self._engine.clock.recorded
 
         self._do(work)
 
@@ -271,11 +307,13 @@ class Ledger:
         def work() -> None:
             engine = self._engine
             for key in keys:
-                engine.seq += 1
+                engine.tick()
+                claimed = engine.tables.claim(kind, key, book)
                 if engine.tables.held_in_chain(kind, key, call.chain) is None:
                     generation = engine.open(call, book, kind, key, "seeded", (), why)
                     generation.seeded = True
                     engine.spans.settled(generation)
+                engine.tables.unclaim(claimed, key)
 
         self._do(work)
 
@@ -284,7 +322,9 @@ class Ledger:
 
         def work() -> list[Finding]:
             self._engine.found = []
+            _close_lanes((book,))
             book.sealed = True
+            self._engine.tables.take_all(book)
             judge_scope(self._engine, book, error=error, ended=ended, excused=excused)
             return self._engine.found
 
@@ -296,7 +336,7 @@ class Ledger:
         def work() -> tuple[int, int]:
             engine = self._engine
             nowhere = engine.nowhere - book.nowhere_at_open
-            elsewhere = engine.recorded - book.recorded_at_open - book.inside
+            elsewhere = engine.clock.recorded - book.recorded_at_open - book.inside
             book.sealed = book.closed = True
             engine.tables.close(book)
             return nowhere, elsewhere
@@ -305,22 +345,58 @@ class Ledger:
 
     def outstanding(self, book: Book) -> list[Generation]:
         """What a scope holds and owes now, oldest first."""
-        return self._do(lambda: sorted((one for one in book.held if not one.seeded), key=lambda one: one.born)) or []
+
+        def work() -> list[Generation]:
+            plain = [one for table in book.tables.values() for one in table.view()]
+            return sorted((one for one in (*book.held, *plain) if not one.seeded), key=lambda one: one.born)
+
+        return self._do(work) or []
 
     def held(self, kind: Kind, chain: tuple[Book, ...]) -> list[Generation]:
         """What the scopes of a chain hold of a kind, seeded things included, oldest first."""
-        return self._do(lambda: [one for one in self._engine.tables.all_held(kind) if one.book in chain]) or []
+        return self._do(lambda: [one for one in self._engine.tables.view(kind) if one.book in chain]) or []
 
     def named(self, chain: tuple[Book, ...], refs: Iterable[Ref]) -> list[Generation | None]:
         """The generations that some resources name now, to a call with this chain of scopes."""
         return self._do(lambda: [self._engine.named(kind, key, chain) for kind, key in refs]) or []
 
+    def owed(self, book: Book) -> frozenset[int]:
+        """What a scope holds and owes now: the numbers of the acquires."""
+
+        def work() -> frozenset[int]:
+            plain = [one[BORN] for table in book.tables.values() for one in list(table.held.values())]
+            return frozenset([*plain, *(one.born for one in book.held if not one.seeded)])
+
+        return self._do(work) or frozenset()
+
     def wait_for_payment(self, book: Book, seconds: float) -> None:
         """Wait until some event has been applied, at most so long; returns at once where nothing is outstanding."""
         with self._lock:
-            if any(not one.seeded for one in book.held):
-                self._paid.wait(seconds)
+            book.waits += 1
+            try:
+                _close_lanes((book,))
+                plain = any(table.held for table in book.tables.values())
+                if plain or any(not one.seeded for one in book.held):
+                    self._paid.wait(seconds)
+            finally:
+                book.waits -= 1
 
     def after_fork(self) -> None:
         """In a forked child: the lock may be held by a thread that does not exist here."""
+        clock, observed = self.clock, self.observed
+        observed.clear()
         self.__init__()  # type: ignore[misc]
+        self._engine.clock, self.observed = clock, observed
+
+
+def _close_lanes(books: Iterable[Book]) -> None:
+    for lanes in [lanes for book in books for lanes in book.lanes.values()]:
+        _close_way(lanes)
+
+
+def _close_way(lanes: dict[Any, Lane]) -> None:
+    for lane in list(lanes.values()):
+        lane.close()
+        for book in lane.books:
+            book.lanes.pop(id(lanes), None)
+    lanes.clear()

@@ -1,0 +1,246 @@
+"""What is held and remembered plainly: an obligation with nothing to it but its key, its place and who acquired it.
+
+Such an obligation is a tuple in a dict, which a generated wrapper writes and deletes itself, without a lock and without
+asking anyone (see `lifeguard.fast`). Whatever is not that plain, and whoever has to look closer, has the tuple made into
+a `Generation` first; from then on only the long way knows it.
+
+What makes this safe without a lock: between the check that a step rests on and the last change that it makes stands no
+call and no jump backwards, and only there does the interpreter let another thread run or a finaliser step in. An
+interpreter without a global lock takes the long way alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from lifeguard.keys import Key
+from lifeguard.kinds import Kind
+from lifeguard.ledger.records import LAST, Generation, Note, Told, Verb
+from lifeguard.ledger.states import State
+
+if TYPE_CHECKING:
+    from lifeguard.ledger.book import Book
+
+FAST_TABLES: Final = 64
+"""So many scopes at a time may hold things of one kind plainly: so many tables a stray event has to be looked up in."""
+
+Plain = tuple[Any, ...]
+"""What is plainly held: name of the function, code and offset of its caller, number of the event, `Who`, identity of the
+receiver; then, if it was used, how many uses were cut and the uses, each as (function, code, offset, number, who).
+"""
+
+PLAIN_SIZE: Final = 6
+"""The length of a `Plain` that was never used."""
+
+BORN: Final = 3
+"""Where in a `Plain` the number of its acquire stands."""
+
+USES_FIRST: Final = 1
+"""The first events are kept: the acquire and so many uses."""
+
+
+class Clock:
+    """The ledger's sequence: the number of the last event, and how many acquires any scope recorded."""
+
+    __slots__ = ("recorded", "seq")
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.recorded = 0
+
+
+class Who:
+    """A thread: what it is compared by, and its name."""
+
+    __slots__ = ("ident", "name")
+
+    def __init__(self, ident: int, name: str) -> None:
+        self.ident = ident
+        self.name = name
+
+
+class _Everything:
+    """Contains every key: what a lane that leads nowhere any more holds, so that each event on it takes the long way."""
+
+    __slots__ = ()
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+EVERYTHING: Final = _Everything()
+
+
+class Table:
+    """What one scope holds and remembers of one kind."""
+
+    __slots__ = (
+        "_filed",
+        "_index",
+        "_indexed",
+        "_taken",
+        "book",
+        "fast",
+        "held",
+        "kind",
+        "log",
+        "odd",
+        "released",
+        "used",
+    )
+
+    def __init__(self, kind: Kind, book: Book, *, fast: bool) -> None:
+        self.kind = kind
+        self.book = book
+        self.fast = fast  # whether a lane may lead here
+        self.held: dict[Key, Plain] = {}  # plainly
+        self.odd: dict[Key, int] = {}  # how many generations of these keys are held
+        self.log: deque[Any] = deque(
+            maxlen=book.remember
+        )  # the settled: (key, plain, and six of its release), or a generation
+        self.released = 0  # plainly
+        self.used = 0
+        self._taken = 0  # how many plain ones were made into generations
+        self._filed = 0  # how many generations were settled
+        self._index: dict[Key, list[tuple[int, Any]]] = {}  # the settled by key, with their number in the log
+        self._indexed = 0
+
+    @property
+    def acquired(self) -> int:
+        """How many were acquired plainly."""
+        return self.released + len(self.held) + self._taken
+
+    @property
+    def forgotten(self) -> int:
+        """How many of the settled are remembered no more."""
+        return self.released + self._filed - len(self.log)
+
+    def take(self, key: Key) -> Generation | None:
+        """Make what is plainly held of a key into a generation, which is held no more until it is put into the book."""
+        plain = self.held.pop(key, None)
+        if plain is None:
+            return None
+        self._taken += 1
+        return self.shown(key, plain)
+
+    def view(self) -> list[Generation]:
+        """Generations that tell the same as what is plainly held, which stays so."""
+        return [self.shown(key, plain) for key, plain in list(self.held.items())]
+
+    def shown(self, key: Key, plain: Plain) -> Generation:
+        """A generation that tells the same as a plain record."""
+        name, code, offset, seq, who, receiver = plain[:PLAIN_SIZE]
+        generation = Generation(self.kind, key, self.book, seq)
+        generation.receiver = receiver
+        generation.note(Note(seq, "acquired", name, (code, offset), who.name))
+        generation.told[Verb.ACQUIRE] = Told(seq, who.ident, ())
+        if len(plain) > PLAIN_SIZE:
+            for use in plain[PLAIN_SIZE + 1 :]:
+                generation.note(Note(use[3], "used", use[0], (use[1], use[2]), use[4].name))
+            generation.cut += plain[PLAIN_SIZE]
+        return generation
+
+    # -- the settled ------------------------------------------------------------------------------------------------------------
+
+    def file(self, generation: Generation) -> None:
+        """Remember a settled generation, as long as there is room."""
+        self._filed += 1
+        self.log.append(generation)
+
+    def may_remember(self, key: Key) -> bool:
+        """Whether it is worth asking for a key."""
+        return key in self._index or self._indexed != self.released + self._filed
+
+    def remembered(self, key: Key) -> list[Generation]:
+        """The settled generations of a key that are remembered, oldest first."""
+        window = self.log.maxlen
+        if window == 0:
+            return []
+        self._catch_up()
+        oldest = self.released + self._filed - len(self.log)
+        found = [(number, entry) for number, entry in self._index.get(key, ()) if number >= oldest]
+        shown = [(number, self._settled(entry) if type(entry) is tuple else entry) for number, entry in found]
+        if key in self._index:
+            if shown:
+                self._index[key] = shown
+            else:
+                del self._index[key]
+        return [generation for _, generation in shown]
+
+    def _catch_up(self) -> None:
+        """Write what was logged since the last time into the index."""
+        total = self.released + self._filed
+        news = min(total - self._indexed, len(self.log))
+        if not news:
+            return
+        number = total
+        for entry in list(islice(reversed(self.log), news)):
+            number -= 1
+            key = entry[0] if type(entry) is tuple else entry.key
+            self._index.setdefault(key, []).append((number, entry))
+        self._indexed = total
+        for entries in self._index.values() if news > 1 else ():
+            entries.sort(key=_number)
+        window = self.log.maxlen
+        if window is not None and len(self._index) > 2 * window:
+            oldest = total - len(self.log)
+            self._index = {
+                key: kept
+                for key, entries in self._index.items()
+                if (kept := [one for one in entries if one[0] >= oldest])
+            }
+
+    def _settled(self, entry: tuple[Any, ...]) -> Generation:
+        key, plain, name, code, offset, seq, who = entry
+        generation = self.shown(key, plain)
+        generation.state = State.RELEASED
+        generation.note(Note(seq, "released", name, (code, offset), who.name))
+        generation.told[Verb.RELEASE] = Told(seq, who.ident, ())
+        return generation
+
+
+def _number(entry: tuple[int, Any]) -> int:
+    return entry[0]
+
+
+class Lane:
+    """The way of plain events of one kind from one context to one table."""
+
+    __slots__ = ("acquired", "around", "books", "classes", "held", "inside", "odd", "receivers", "table")
+
+    def __init__(
+        self, table: Table, around: tuple[Table, ...], inside: tuple[Book, ...], books: tuple[Book, ...]
+    ) -> None:
+        self.table = table
+        self.books = books  # all that it depends on
+        self.held = table.held
+        self.odd: Any = table.odd
+        self.around = around  # the tables of the other scopes that an acquire looks into
+        self.inside = inside  # the books that count what is acquired here
+        self.acquired = 0
+        self.receivers: Any = set()  # identities of the objects that were seen to acquire
+        self.classes: set[type] = set()  # classes of the objects that were seen at all
+
+    def meets_around(self, key: Key) -> bool:
+        """Whether one of the other scopes holds a key that would be acquired here."""
+        return any(key in table.held or key in table.odd for table in self.around)
+
+    def close(self) -> None:
+        """Let it lead nowhere: every event on it, also one that is on its way, takes the long way."""
+        self.odd = EVERYTHING
+        acquired, self.acquired = self.acquired, 0
+        for book in self.inside:
+            book.inside += acquired
+
+
+def used(plain: Plain, use: tuple[Any, ...]) -> Plain:
+    """A plain record with one more use; the first ones and the last ones are kept."""
+    if len(plain) == PLAIN_SIZE:
+        return (*plain, 0, use)
+    uses = PLAIN_SIZE + 1
+    if len(plain) < uses + USES_FIRST + LAST:
+        return (*plain, use)
+    kept = uses + USES_FIRST
+    return (*plain[:PLAIN_SIZE], plain[PLAIN_SIZE] + 1, *plain[uses:kept], *plain[kept + 1 :], use)

@@ -1,0 +1,280 @@
+"""The source of wrappers: one template a form, and those of the fast lane.
+
+All names that begin with `lg_` are ours; the others are the function's parameters. The wrapper's parameters are the
+function's own, so that no arguments are packed and no signature is bound; while no scope is open a call costs one look at
+a list.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lifeguard.fast import Simple
+from lifeguard.ledger.records import Verb
+
+_SYNC = """\
+def make(lg_f):
+    def {name}({parameters}):
+        __tracebackhide__ = True
+        if not lg_open:
+            return lg_f({passed})
+        lg_call = lg_begin(lg_woven, {read}, "sync")
+        try:
+            lg_result = lg_f({passed})
+        except lg_BaseException as lg_error:
+            lg_raised(lg_call, lg_error)
+            raise
+        lg_returned(lg_call, lg_result)
+        return lg_result
+    return {name}
+"""
+
+_ASYNC = """\
+def make(lg_f):
+    async def {name}({parameters}):
+        __tracebackhide__ = True
+        if not lg_open:
+            return await lg_f({passed})
+        lg_call = lg_begin(lg_woven, {read}, "async")
+        try:
+            if lg_call is not None and lg_call.saboteurs:
+                await lg_entering(lg_call)
+            lg_result = await lg_f({passed})
+            if lg_call is not None and lg_call.saboteurs:
+                await lg_leaving(lg_call, lg_result)
+        except lg_GeneratorExit:
+            lg_abandoned(lg_call)
+            raise
+        except lg_BaseException as lg_error:
+            lg_raised(lg_call, lg_error)
+            raise
+        lg_returned(lg_call, lg_result)
+        return lg_result
+    return {name}
+"""
+
+_GENERATOR = """\
+def make(lg_f):
+    def {name}({parameters}):
+        __tracebackhide__ = True
+        if not lg_open:
+            return (yield from lg_f({passed}))
+        lg_call = lg_begin(lg_woven, {read}, "generator")
+        try:
+            lg_result = yield from lg_f({passed})
+        except lg_GeneratorExit:
+            lg_abandoned(lg_call)
+            raise
+        except lg_BaseException as lg_error:
+            lg_raised(lg_call, lg_error)
+            raise
+        lg_returned(lg_call, None)
+        return lg_result
+    return {name}
+"""
+
+_ASYNC_GENERATOR = """\
+def make(lg_f):
+    async def {name}({parameters}):
+        __tracebackhide__ = True
+        lg_call = lg_begin(lg_woven, {read}, "generator") if lg_open else None
+        lg_inner = lg_f({passed})
+        try:
+            lg_item = await lg_inner.__anext__()
+            while True:
+                try:
+                    lg_sent = yield lg_item
+                except lg_GeneratorExit:
+                    await lg_inner.aclose()
+                    raise
+                except lg_BaseException as lg_thrown:
+                    lg_item = await lg_inner.athrow(lg_thrown)
+                else:
+                    lg_item = await lg_inner.asend(lg_sent)
+        except lg_StopAsyncIteration:
+            pass
+        except lg_GeneratorExit:
+            lg_abandoned(lg_call)
+            raise
+        except lg_BaseException as lg_error:
+            lg_raised(lg_call, lg_error)
+            raise
+        lg_returned(lg_call, None)
+    return {name}
+"""
+
+_MANAGER = """\
+def make(lg_f):
+    def {name}({parameters}):
+        __tracebackhide__ = True
+        return lg_manager(lg_woven, {read}, lambda: lg_f({passed}))
+    return {name}
+"""
+
+_BY_FORM = {
+    "function": _SYNC,
+    "coroutine": _ASYNC,
+    "generator": _GENERATOR,
+    "async generator": _ASYNC_GENERATOR,
+    "with": _MANAGER,
+    "async with": _MANAGER,
+}
+
+# In the two templates of the fast lane no call stands between the last check and the last change, nor a jump backwards:
+# `lifeguard.ledger.lanes` says why.
+
+_ACQUIRE = """\
+def make(lg_f):
+    def {name}({parameters}):
+        __tracebackhide__ = True
+        if not lg_open:
+            return lg_f({passed})
+        lg_began = lg_clock.seq
+        {early}
+        try:
+            lg_result = lg_f({passed})
+        except lg_BaseException as lg_error:
+            lg_raised(lg_call or lg_late(lg_woven, {read}, lg_began{value}), lg_error)
+            raise
+        if lg_call is None:
+            {late}
+            try:
+                lg_lane = lg_lanes()[lg_woven]
+                lg_frame = lg_getframe(1)
+                lg_code = lg_frame.f_code
+                if (
+                    (lg_type(lg_key) is lg_str or lg_type(lg_key) is lg_int)
+                    and lg_code.co_filename in lg_files
+                    and lg_here.loop() is None
+                    {known}
+                    and not (lg_lane.around and lg_lane.meets_around(lg_key))
+                ):
+                    lg_seq = lg_clock.seq
+                    lg_next = lg_seq + 1
+                    lg_plain = (lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_who[lg_ident()], {identity})
+                    if lg_clock.seq is lg_seq and lg_key not in lg_lane.held and lg_key not in lg_lane.odd:
+                        lg_clock.seq = lg_next
+                        lg_clock.recorded += 1
+                        lg_lane.acquired += 1
+                        lg_lane.held[lg_key] = lg_plain
+                        return lg_result
+            except lg_Exception:
+                pass
+            lg_frame = lg_code = None
+            lg_call = lg_late_acquire(lg_woven, {read}, lg_began, lg_key)
+        lg_returned(lg_call, lg_result)
+        return lg_result
+    return {name}
+"""
+
+_RELEASE = """\
+def make(lg_f):
+    def {name}({parameters}):
+        __tracebackhide__ = True
+        if not lg_open:
+            return lg_f({passed})
+        lg_began = lg_clock.seq
+        lg_call = None
+        {early}
+        try:
+            lg_lane = lg_lanes()[lg_woven]
+            lg_held = lg_lane.held[lg_key] if lg_type(lg_key) is lg_str or lg_type(lg_key) is lg_int else None
+        except lg_Exception:
+            lg_held = None
+        if lg_held is None:
+            lg_call = lg_begin(lg_woven, {read}, "sync", lg_key)
+        try:
+            lg_result = lg_f({passed})
+        except lg_BaseException as lg_error:
+            if lg_held is not None:
+                lg_call = lg_late(lg_woven, {read}, lg_began, lg_key, lg_lane, lg_held)
+            lg_raised(lg_call, lg_error)
+            raise
+        if lg_held is not None:
+            try:
+                lg_frame = lg_getframe(1)
+                lg_code = lg_frame.f_code
+                if lg_code.co_filename in lg_files and lg_here.loop() is None{known}:
+                    lg_seq = lg_clock.seq
+                    lg_next = lg_seq + 1
+                    lg_table = lg_lane.table
+                    {done}
+            except lg_Exception:
+                pass
+            lg_frame = lg_code = None
+            lg_call = lg_late(lg_woven, {read}, lg_began, lg_key, lg_lane, lg_held)
+        lg_returned(lg_call, lg_result)
+        return lg_result
+    return {name}
+"""
+
+_RELEASED = """\
+lg_entry = (lg_key, lg_held, lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_who[lg_ident()])
+                    if lg_clock.seq is lg_seq and lg_key in lg_lane.held and lg_lane.held[lg_key] is lg_held:
+                        lg_clock.seq = lg_next
+                        lg_table.released += 1
+                        del lg_lane.held[lg_key]
+                        lg_table.log.append(lg_entry)
+                        return lg_result"""
+
+_USED = """\
+lg_plain = lg_used(lg_held, (lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_who[lg_ident()]))
+                    if lg_clock.seq is lg_seq and lg_key in lg_lane.held and lg_lane.held[lg_key] is lg_held:
+                        lg_clock.seq = lg_next
+                        lg_table.used += 1
+                        lg_lane.held[lg_key] = lg_plain
+                        return lg_result"""
+
+_NO_KEY_YET = """\
+lg_call = lg_begin(lg_woven, {read}, "sync") if lg_observed else None"""
+
+_KEY_NOW = """\
+{key}
+        lg_call = None
+        if lg_observed or not (lg_type(lg_key) is lg_str or lg_type(lg_key) is lg_int):
+            lg_call = lg_begin(lg_woven, {read}, "sync", lg_key)"""
+
+_KEY = """\
+try:
+{indent}    lg_key = {code}
+{indent}except lg_Exception as lg_error:
+{indent}    lg_key = lg_unread(lg_woven, lg_error)"""
+
+_RESULT = re.compile(r"^result\b")
+"""An expression has one name, at its front."""
+
+
+def source(
+    form: str, simple: Simple | None, *, receiver: str | None, name: str, parameters: str, passed: str, read: str
+) -> str:
+    """The source of a function `make(lg_f)` that makes a wrapper.
+
+    Args:
+        form: of the function: a key of the templates.
+        simple: what the fast lane needs to know; None for what takes the long way always.
+        receiver: the parameter that is the receiver, if one is.
+        name: of the wrapper.
+        parameters: as they are written in a definition.
+        passed: as they are passed on.
+        read: an expression for the arguments that the contracts read.
+    """
+    if simple is None or form != "function":
+        return _BY_FORM[form].format(name=name, parameters=parameters, passed=passed, read=read)
+    code = _RESULT.sub("lg_result", simple.code)
+    common = {"name": name, "parameters": parameters, "passed": passed, "read": read}
+    early = f"lg_key = {code}" if code.isidentifier() else _KEY.format(code=code, indent=" " * 8)
+    if simple.verb is Verb.ACQUIRE:
+        return _ACQUIRE.format(
+            **common,
+            early=_NO_KEY_YET.format(read=read) if simple.late else _KEY_NOW.format(key=early, read=read),
+            late=_KEY.format(code=code, indent=" " * 12) if simple.late else "",
+            value="" if simple.late else ", lg_key",
+            known=f"and lg_id({receiver}) in lg_lane.receivers" if receiver else "",
+            identity=f"lg_id({receiver})" if receiver else "None",
+        )
+    return _RELEASE.format(
+        **common,
+        early=early,
+        known=f" and lg_type({receiver}) in lg_lane.classes" if receiver else "",
+        done=_RELEASED if simple.verb is Verb.RELEASE else _USED,
+    )
