@@ -12,6 +12,7 @@ The layout, from the inside out; imports go inwards only:
 - `enforcement`, `grace`, `allowances`, `hand_events`, `settings`, `scopes`: the scope, its settings, its policies and
   its life.
 - `extensions`: what a scope loads from outside the core, by name.
+- `speedups`: the compiled helper, where there is one.
 - `fast`, `templates`: the wrappers that record plain events by themselves.
 - `reading`, `watching`, `managers`, `weaving`: from a call to what its contracts say; a function and its contracts become
   one wrapper.
@@ -28,12 +29,14 @@ from lifeguard.keys import after, each
 from lifeguard.kinds import OUTSIDE, Grace, Resource, Rollback, all_of
 from lifeguard.ledger.invariants import Breach, Holding, LedgerView
 from lifeguard.scopes import Scope, scope
+from lifeguard.speedups import SPEEDUPS
 from lifeguard.verdict import Outstanding, Verdict, Violation
 
 __version__ = "0.1.0"
 
 __all__ = [
     "OUTSIDE",
+    "SPEEDUPS",
     "BoundContracts",
     "Breach",
     "DeclarationError",

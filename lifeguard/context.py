@@ -218,16 +218,25 @@ def actor() -> tuple[object, str]:
             return ("greenlet", id(running)), f"greenlet {id(running):x}"
     ident = threading.get_ident()
     name = _task_name()
-    return ident, name if name is not None else _thread_name(ident)
+    return ident, name if name is not None else thread_name(ident)
 
 
-def _thread_name(ident: int) -> str:
+def thread_name(ident: int) -> str:
+    """The name of the running thread."""
     name: str | None = getattr(_names, "name", None)
     if name is None:
         # threading.current_thread() would leave a dummy behind for a thread that Python did not start
         name = next((thread.name for thread in threading.enumerate() if thread.ident == ident), f"thread {ident}")
         _names.name = name
     return name
+
+
+def runs_apart() -> bool | None:
+    """True in a task or in a greenlet, which have names of their own; else None."""
+    greenlet = sys.modules.get("greenlet")
+    if greenlet is not None and greenlet.getcurrent().parent is not None:
+        return True
+    return True if running_loop() is not None else None
 
 
 def running_loop() -> str | None:

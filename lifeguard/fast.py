@@ -7,8 +7,7 @@ begun there; the two leave behind the same, which property tests hold together. 
 inline, for calls that find their lane only on the way.
 
 An event is plain where its key is a str or an int; its scopes look on by themselves, without observers; it happens outside
-of atomic and settling calls and of watched coroutines; its caller is the user's own code, known by its file; and it runs in
-a thread, not in a task or a greenlet, whose names the long way finds out.
+of atomic and settling calls and of watched coroutines; and its caller is the user's own code, known by its file.
 """
 
 from __future__ import annotations
@@ -24,9 +23,10 @@ from lifeguard.context import AWAITING, CURRENT, FOREIGN, LANES, LEDGER, SPANS
 from lifeguard.contracts import Contract
 from lifeguard.keys import Key, KeyExpression
 from lifeguard.kinds import Resource
-from lifeguard.ledger.lanes import Lane, Plain, Who, used
+from lifeguard.ledger.lanes import Lane, Plain, Who, used, with_use
 from lifeguard.ledger.records import Verb
 from lifeguard.places import USER_FILES, is_plumbing
+from lifeguard.speedups import COMPILED
 
 _VERBS: Final = {"acquires": Verb.ACQUIRE, "releases": Verb.RELEASE, "uses": Verb.USE}
 
@@ -40,7 +40,7 @@ WHO: dict[int, Who] = {}
 
 _mine = threading.local()
 
-_WITHOUT_LOCK: Final = getattr(sys, "_is_gil_enabled", lambda: True)
+_HAS_LOCK: Final = getattr(sys, "_is_gil_enabled", lambda: True)
 """Whether an interpreter lets only one thread run at a time."""
 
 
@@ -80,44 +80,61 @@ def simple_of(contracts: tuple[Contract, ...]) -> Simple | None:
 
 
 class Here:
-    """How a wrapper finds out that an event loop runs in its thread."""
+    """How a wrapper finds out that a task or a greenlet runs, which has a name of its own."""
 
-    __slots__ = ("loop",)
+    __slots__ = ("special",)
 
     def __init__(self) -> None:
-        self.loop: Any = [].clear  # says None, as fast as anything can
+        self.special: Any = _NOTHING_SPECIAL
 
+
+_NOTHING_SPECIAL: Final[Any] = [].clear
+"""Says None, as fast as anything can."""
 
 HERE: Final = Here()
+
+
+def _how_to_ask() -> Any:
+    """What says whether a task or a greenlet runs: anything but None if one does."""
+    modules = sys.modules
+    if "greenlet" in modules or "trio" in modules:
+        return context.runs_apart
+    return getattr(modules.get("asyncio"), "_get_running_loop", _NOTHING_SPECIAL)
+
+
+def who_runs() -> Who:
+    """The task or greenlet that runs now."""
+    return Who(*context.actor())
 
 
 class _Ending:
     """Goes with its thread, and takes the thread's name off the list: the next one may get the same identity."""
 
-    __slots__ = ("who",)
+    __slots__ = ("ident", "who")
 
-    def __init__(self, who: Who) -> None:
+    def __init__(self, ident: int, who: Who) -> None:
+        self.ident = ident
         self.who = who
 
     def __del__(self) -> None:
-        if WHO.get(self.who.ident) is self.who:
-            WHO.pop(self.who.ident, None)
+        if WHO.get(self.ident) is self.who:
+            WHO.pop(self.ident, None)
+            if COMPILED is not None:
+                COMPILED.forget_threads()
 
 
-def _know_thread() -> bool:
-    """Put the running thread on the list; False where a task or a greenlet runs, which have names of their own."""
-    if "greenlet" in sys.modules:
-        return False
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is not None:
-        HERE.loop = asyncio._get_running_loop
-    if context.running_loop() is not None:
-        return False
+def _know_thread() -> None:
+    """Put the running thread on the list."""
+    special = _how_to_ask()
+    if special is not HERE.special:
+        HERE.special = special
+        if COMPILED is not None:
+            nothing, of_asyncio = special is _NOTHING_SPECIAL, special is not context.runs_apart
+            COMPILED.ask(None if nothing else special, not nothing and of_asyncio)
     ident = get_ident()
     if ident not in WHO:
-        who = WHO[ident] = Who(ident, context.actor()[1])
-        _mine.ending = _Ending(who)
-    return True
+        who = WHO[ident] = Who(ident, context.thread_name(ident))
+        _mine.ending = _Ending(ident, who)
 
 
 # -- lanes -------------------------------------------------------------------------------------------------------------
@@ -128,8 +145,9 @@ def find(woven: Any, receiver: object) -> Lane | None:
     simple = woven.simple
     if simple is None or not woven.active or SPANS.get(()) or AWAITING.get(()):
         return None
-    if not _WITHOUT_LOCK() or not _know_thread():
+    if not _HAS_LOCK():
         return None
+    _know_thread()
     node = CURRENT.get(None)
     if node is not None and node.gone:
         return None
@@ -162,15 +180,15 @@ def _is_users(frame: FrameType) -> bool:
     return file in USER_FILES or (not is_plumbing(file) and file in USER_FILES)
 
 
-def acquired(woven: Any, lane: Lane, key: Key, frame: FrameType, receiver: object) -> bool:
+def _acquired(woven: Any, name: str, key: Key, receiver: object, frame: FrameType) -> bool:
     """An acquire has returned; False where it is not plain."""
+    lane = LANES.get()[woven]
     code = frame.f_code
-    if not _is_users(frame):
+    if not _is_users(frame) or (lane.around and lane.meets_around(key)):
         return False
-    if lane.around and lane.meets_around(key):
-        return False
+    who = WHO[get_ident()] if HERE.special() is None else who_runs()
     number = CLOCK.seq
-    plain = (woven.name, code, frame.f_lasti, number + 1, WHO[get_ident()], None if receiver is None else id(receiver))
+    plain = (name, code, frame.f_lasti, number + 1, who, None if receiver is None else id(receiver))
     if CLOCK.seq is not number or key in lane.held or key in lane.odd:
         return False
     CLOCK.seq = number + 1
@@ -180,13 +198,14 @@ def acquired(woven: Any, lane: Lane, key: Key, frame: FrameType, receiver: objec
     return True
 
 
-def released(woven: Any, lane: Lane, key: Key, held: Plain, frame: FrameType) -> bool:
+def _released(woven: Any, name: str, key: Key, held: Plain, frame: FrameType) -> bool:
     """A release of what was held at its begin has returned; False where it is not plain."""
-    code = frame.f_code
+    lane = LANES.get()[woven]
     if not _is_users(frame):
         return False
+    who = WHO[get_ident()] if HERE.special() is None else who_runs()
     number = CLOCK.seq
-    entry = (key, held, woven.name, code, frame.f_lasti, number + 1, WHO[get_ident()])
+    entry = (key, held, name, frame.f_code, frame.f_lasti, number + 1, who)
     table = lane.table
     if CLOCK.seq is not number or key not in lane.held or lane.held[key] is not held:
         return False
@@ -197,16 +216,23 @@ def released(woven: Any, lane: Lane, key: Key, held: Plain, frame: FrameType) ->
     return True
 
 
-def was_used(woven: Any, lane: Lane, key: Key, held: Plain, frame: FrameType) -> bool:
+def _was_used(woven: Any, name: str, key: Key, held: Plain, frame: FrameType) -> bool:
     """A use of what was held at its begin has returned; False where it is not plain."""
-    code = frame.f_code
+    lane = LANES.get()[woven]
     if not _is_users(frame):
         return False
+    who = WHO[get_ident()] if HERE.special() is None else who_runs()
     number = CLOCK.seq
-    plain = used(held, (woven.name, code, frame.f_lasti, number + 1, WHO[get_ident()]))
+    plain = used(held, (name, frame.f_code, frame.f_lasti, number + 1, who))
     if CLOCK.seq is not number or key not in lane.held or lane.held[key] is not held:
         return False
     CLOCK.seq = number + 1
     lane.table.used += 1
     lane.held[key] = plain
     return True
+
+
+acquired, released, was_used = _acquired, _released, _was_used
+if COMPILED is not None:
+    COMPILED.connect(CLOCK, LANES, USER_FILES, WHO, who_runs, with_use)
+    acquired, released, was_used = COMPILED.acquired, COMPILED.released, COMPILED.was_used

@@ -11,6 +11,7 @@ import re
 
 from lifeguard.fast import Simple
 from lifeguard.ledger.records import Verb
+from lifeguard.speedups import COMPILED
 
 _SYNC = """\
 def make(lg_f):
@@ -145,13 +146,13 @@ def make(lg_f):
                 if (
                     (lg_type(lg_key) is lg_str or lg_type(lg_key) is lg_int)
                     and lg_code.co_filename in lg_files
-                    and lg_here.loop() is None
                     {known}
                     and not (lg_lane.around and lg_lane.meets_around(lg_key))
                 ):
+                    lg_runs = lg_who[lg_ident()] if lg_here.special() is None else lg_who_runs()
                     lg_seq = lg_clock.seq
                     lg_next = lg_seq + 1
-                    lg_plain = (lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_who[lg_ident()], {identity})
+                    lg_plain = (lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_runs, {identity})
                     if lg_clock.seq is lg_seq and lg_key not in lg_lane.held and lg_key not in lg_lane.odd:
                         lg_clock.seq = lg_next
                         lg_clock.recorded += 1
@@ -187,14 +188,15 @@ def make(lg_f):
             lg_result = lg_f({passed})
         except lg_BaseException as lg_error:
             if lg_held is not None:
-                lg_call = lg_late(lg_woven, {read}, lg_began, lg_key, lg_lane, lg_held)
+                lg_call = lg_late(lg_woven, {read}, lg_began, lg_key, lg_held)
             lg_raised(lg_call, lg_error)
             raise
         if lg_held is not None:
             try:
                 lg_frame = lg_getframe(1)
                 lg_code = lg_frame.f_code
-                if lg_code.co_filename in lg_files and lg_here.loop() is None{known}:
+                if lg_code.co_filename in lg_files{known}:
+                    lg_runs = lg_who[lg_ident()] if lg_here.special() is None else lg_who_runs()
                     lg_seq = lg_clock.seq
                     lg_next = lg_seq + 1
                     lg_table = lg_lane.table
@@ -202,14 +204,63 @@ def make(lg_f):
             except lg_Exception:
                 pass
             lg_frame = lg_code = None
-            lg_call = lg_late(lg_woven, {read}, lg_began, lg_key, lg_lane, lg_held)
+            lg_call = lg_late(lg_woven, {read}, lg_began, lg_key, lg_held)
+        lg_returned(lg_call, lg_result)
+        return lg_result
+    return {name}
+"""
+
+_ACQUIRE_COMPILED = """\
+def make(lg_f):
+    def {name}({parameters}):
+        __tracebackhide__ = True
+        if not lg_open:
+            return lg_f({passed})
+        lg_began = lg_clock.seq
+        {early}
+        try:
+            lg_result = lg_f({passed})
+        except lg_BaseException as lg_error:
+            lg_raised(lg_call or lg_late(lg_woven, {read}, lg_began{value}), lg_error)
+            raise
+        if lg_call is None:
+            {late}
+            if lg_acquired(lg_woven, lg_name, lg_key, {receiver}):
+                return lg_result
+            lg_call = lg_late_acquire(lg_woven, {read}, lg_began, lg_key)
+        lg_returned(lg_call, lg_result)
+        return lg_result
+    return {name}
+"""
+
+_RELEASE_COMPILED = """\
+def make(lg_f):
+    def {name}({parameters}):
+        __tracebackhide__ = True
+        if not lg_open:
+            return lg_f({passed})
+        lg_began = lg_clock.seq
+        {early}
+        lg_held = lg_named(lg_woven, lg_key, {receiver})
+        lg_call = lg_begin(lg_woven, {read}, "sync", lg_key) if lg_held is None else None
+        try:
+            lg_result = lg_f({passed})
+        except lg_BaseException as lg_error:
+            if lg_held is not None:
+                lg_call = lg_late(lg_woven, {read}, lg_began, lg_key, lg_held)
+            lg_raised(lg_call, lg_error)
+            raise
+        if lg_held is not None:
+            if lg_{done}(lg_woven, lg_name, lg_key, lg_held):
+                return lg_result
+            lg_call = lg_late(lg_woven, {read}, lg_began, lg_key, lg_held)
         lg_returned(lg_call, lg_result)
         return lg_result
     return {name}
 """
 
 _RELEASED = """\
-lg_entry = (lg_key, lg_held, lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_who[lg_ident()])
+lg_entry = (lg_key, lg_held, lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_runs)
                     if lg_clock.seq is lg_seq and lg_key in lg_lane.held and lg_lane.held[lg_key] is lg_held:
                         lg_clock.seq = lg_next
                         lg_table.released += 1
@@ -218,7 +269,7 @@ lg_entry = (lg_key, lg_held, lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_who
                         return lg_result"""
 
 _USED = """\
-lg_plain = lg_used(lg_held, (lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_who[lg_ident()]))
+lg_plain = lg_used(lg_held, (lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_runs))
                     if lg_clock.seq is lg_seq and lg_key in lg_lane.held and lg_lane.held[lg_key] is lg_held:
                         lg_clock.seq = lg_next
                         lg_table.used += 1
@@ -261,10 +312,12 @@ def source(
     if simple is None or form != "function":
         return _BY_FORM[form].format(name=name, parameters=parameters, passed=passed, read=read)
     code = _RESULT.sub("lg_result", simple.code)
-    common = {"name": name, "parameters": parameters, "passed": passed, "read": read}
+    common = {"name": name, "parameters": parameters, "passed": passed, "read": read, "receiver": receiver}
+    releases = simple.verb is Verb.RELEASE
     early = f"lg_key = {code}" if code.isidentifier() else _KEY.format(code=code, indent=" " * 8)
     if simple.verb is Verb.ACQUIRE:
-        return _ACQUIRE.format(
+        template = _ACQUIRE if COMPILED is None else _ACQUIRE_COMPILED
+        return template.format(
             **common,
             early=_NO_KEY_YET.format(read=read) if simple.late else _KEY_NOW.format(key=early, read=read),
             late=_KEY.format(code=code, indent=" " * 12) if simple.late else "",
@@ -272,9 +325,11 @@ def source(
             known=f"and lg_id({receiver}) in lg_lane.receivers" if receiver else "",
             identity=f"lg_id({receiver})" if receiver else "None",
         )
+    if COMPILED is not None:
+        return _RELEASE_COMPILED.format(**common, early=early, done="released" if releases else "was_used")
     return _RELEASE.format(
         **common,
         early=early,
         known=f" and lg_type({receiver}) in lg_lane.classes" if receiver else "",
-        done=_RELEASED if simple.verb is Verb.RELEASE else _USED,
+        done=_RELEASED if releases else _USED,
     )

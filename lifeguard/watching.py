@@ -207,16 +207,16 @@ def _returned_short(short: Short, result: object, frame: FrameType) -> bool:
         if lane is not short.lane or not isinstance(key, str | int):
             return False
         if simple.verb is Verb.ACQUIRE:
-            return fast.acquired(woven, lane, key, frame, _receiver(woven, short.arguments))
+            return fast.acquired(woven, woven.name, key, _receiver(woven, short.arguments), frame)
         record = fast.released if simple.verb is Verb.RELEASE else fast.was_used
-        return short.held is not None and record(woven, lane, key, short.held, frame)
+        return short.held is not None and record(woven, woven.name, key, short.held, frame)
     except Exception:
         return False
 
 
 def _go_long(short: Short, site: Site | None) -> Watched:
     """A call that began as if it were plain goes on the long way, as if it had begun there."""
-    return _as_if_begun(short.woven, short.arguments, short.began, site, short.key, short.lane, short.held)
+    return _as_if_begun(short.woven, short.arguments, short.began, site, short.key, short.held)
 
 
 def _as_if_begun(
@@ -225,13 +225,12 @@ def _as_if_begun(
     began: int,
     site: Site | None,
     key: object,
-    lane: Lane | None = None,
     held: Plain | None = None,
 ) -> Watched:
     watched = _begin(woven, arguments, "sync", site, key)
     watched.call.began = began
-    if lane is not None and held is not None and isinstance(key, str | int):
-        target = LEDGER.generation(lane.table, key, held)
+    if held is not None and isinstance(key, str | int):
+        target = LEDGER.generation(woven.contracts[0].kind, key, held)
         if target is not None:
             watched.targets = {(woven.contracts[0].kind, key): target}
     return watched
@@ -242,7 +241,6 @@ def late(
     arguments: Mapping[str, object],
     began: int,
     value: object = _NOT_READ,
-    lane: Lane | None = None,
     held: Plain | None = None,
 ) -> Watched | None:
     """A call that was taken for plain has ended, and is not: it goes the long way, as if it had begun there.
@@ -252,14 +250,13 @@ def late(
         arguments: what its contract reads.
         began: the number of the last event when it began.
         value: the value of its key, where that is read at the begin.
-        lane: where it looked up what it names.
-        held: what it found there.
+        held: what it named then, where that was plainly held.
     """
     try:
         if not woven.active:
             return None
         site = caller(sys._getframe(1))
-        return _as_if_begun(woven, arguments, began, site, _begun(woven, value), lane, held)
+        return _as_if_begun(woven, arguments, began, site, _begun(woven, value), held)
     except Exception as error:
         own_defect(woven.name, error)
         return None
@@ -284,7 +281,7 @@ def late_acquire(woven: Woven, arguments: Mapping[str, object], began: int, valu
         key = _begun(woven, value)
         if isinstance(key, str | int):
             lane = fast.find(woven, receiver)
-            if lane is not None and fast.acquired(woven, lane, key, sys._getframe(2), receiver):
+            if lane is not None and fast.acquired(woven, woven.name, key, receiver, sys._getframe(2)):
                 return None
         return _as_if_begun(woven, arguments, began, caller(sys._getframe(1)), key)
     except Exception as error:

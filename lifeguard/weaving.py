@@ -29,6 +29,7 @@ from lifeguard.kinds import Kind, Rollback
 from lifeguard.ledger.lanes import used
 from lifeguard.managers import WatchedAsyncManager, WatchedManager
 from lifeguard.places import GENERATED, USER_FILES
+from lifeguard.speedups import COMPILED
 from lifeguard.watching import Function, Woven
 
 _PEERS_OWN = frozenset({"__deal_contract", "__preconditions__", "__postconditions__", "__postcondition_snapshots__"})
@@ -103,6 +104,11 @@ _NAMES: dict[str, Any] = {
     "lg_lanes": context.LANES.get,
     "lg_here": fast.HERE,
     "lg_who": fast.WHO,
+    "lg_who_runs": fast.who_runs,
+    "lg_acquired": fast.acquired,
+    "lg_released": fast.released,
+    "lg_was_used": fast.was_used,
+    "lg_named": getattr(COMPILED, "named", None),
     "lg_files": USER_FILES,
     "lg_used": used,
     "lg_getframe": sys._getframe,

@@ -47,6 +47,7 @@ class Book:
     """What one scope holds, remembers and has found."""
 
     __slots__ = (
+        "__weakref__",
         "closed",
         "findings",
         "held",
@@ -241,7 +242,7 @@ class Tables:
                 last = generation
         if last is not None:
             return last
-        for generation in (*held, *self._remembered(kind, key)):
+        for generation in self.known(kind, key):
             if last is None or generation.since > last.since:
                 last = generation
         return last
@@ -253,6 +254,10 @@ class Tables:
             if table.may_remember(key):
                 found += table.remembered(key)
         return found
+
+    def known(self, kind: Kind, key: Key) -> list[Generation]:
+        """All generations of a key, held or remembered."""
+        return [*self.held(kind, key), *self._remembered(kind, key)]
 
     def held_in_chain(self, kind: Kind, key: Key, chain: tuple[Book, ...]) -> Generation | None:
         """The open generation of this key that the nearest scope of a chain holds."""

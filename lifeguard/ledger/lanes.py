@@ -19,6 +19,7 @@ from lifeguard.keys import Key
 from lifeguard.kinds import Kind
 from lifeguard.ledger.records import LAST, Generation, Note, Told, Verb
 from lifeguard.ledger.states import State
+from lifeguard.speedups import COMPILED
 
 if TYPE_CHECKING:
     from lifeguard.ledger.book import Book
@@ -26,37 +27,74 @@ if TYPE_CHECKING:
 FAST_TABLES: Final = 64
 """So many scopes at a time may hold things of one kind plainly: so many tables a stray event has to be looked up in."""
 
-Plain = tuple[Any, ...]
+Plain = Any
 """What is plainly held: name of the function, code and offset of its caller, number of the event, `Who`, identity of the
-receiver; then, if it was used, how many uses were cut and the uses, each as (function, code, offset, number, who).
+receiver; then, if it was used, how many uses were cut and the uses, each as (function, code, offset, number, who). A tuple
+of these or, with the compiled helper, an object that gives it (see `fields`).
 """
 
 PLAIN_SIZE: Final = 6
 """The length of a `Plain` that was never used."""
 
-BORN: Final = 3
-"""Where in a `Plain` the number of its acquire stands."""
-
-USES_FIRST: Final = 1
-"""The first events are kept: the acquire and so many uses."""
+_BORN: Final = 3
+_USES_KEPT_FIRST: Final = 1
 
 
-class Clock:
-    """The ledger's sequence: the number of the last event, and how many acquires any scope recorded."""
+def fields(record: Any) -> tuple[Any, ...]:
+    """What a plain record says, as a tuple."""
+    said: tuple[Any, ...] = record if type(record) is tuple else record.fields()
+    return said
 
-    __slots__ = ("recorded", "seq")
 
-    def __init__(self) -> None:
-        self.seq = 0
-        self.recorded = 0
+def born(plain: Plain) -> int:
+    """The number of its acquire."""
+    number: int = fields(plain)[_BORN]
+    return number
+
+
+def with_use(uses: tuple[Any, ...], use: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The uses of a plain record, how many were cut before them, and one more; the first and the last ones are kept."""
+    if not uses:
+        return (0, use)
+    if len(uses) <= _USES_KEPT_FIRST + LAST:
+        return (*uses, use)
+    first = 1 + _USES_KEPT_FIRST
+    return (uses[0] + 1, *uses[1:first], *uses[first + 1 :], use)
+
+
+def used(plain: tuple[Any, ...], use: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A plain record with one more use."""
+    return (*plain[:PLAIN_SIZE], *with_use(plain[PLAIN_SIZE:], use))
+
+
+if TYPE_CHECKING or COMPILED is None:
+
+    class Clock:
+        """The ledger's sequence: the number of the last event, and how many acquires any scope recorded."""
+
+        __slots__ = ("recorded", "seq")
+
+        def __init__(self) -> None:
+            self.seq = 0
+            self.recorded = 0
+
+    class _TableFields:
+        __slots__ = ("append", "book", "fast", "held", "kind", "log", "odd", "released", "used")
+
+    class _LaneFields:
+        __slots__ = ("acquired", "around", "books", "classes", "held", "inside", "odd", "receivers", "table")
+
+else:
+    Clock = COMPILED.Clock
+    _TableFields, _LaneFields = COMPILED.TableBase, COMPILED.LaneBase
 
 
 class Who:
-    """A thread: what it is compared by, and its name."""
+    """A thread, a task or a greenlet: what it is compared by, and its name."""
 
     __slots__ = ("ident", "name")
 
-    def __init__(self, ident: int, name: str) -> None:
+    def __init__(self, ident: object, name: str) -> None:
         self.ident = ident
         self.name = name
 
@@ -73,23 +111,10 @@ class _Everything:
 EVERYTHING: Final = _Everything()
 
 
-class Table:
+class Table(_TableFields):
     """What one scope holds and remembers of one kind."""
 
-    __slots__ = (
-        "_filed",
-        "_index",
-        "_indexed",
-        "_taken",
-        "book",
-        "fast",
-        "held",
-        "kind",
-        "log",
-        "odd",
-        "released",
-        "used",
-    )
+    __slots__ = ("_filed", "_index", "_indexed", "_taken")
 
     def __init__(self, kind: Kind, book: Book, *, fast: bool) -> None:
         self.kind = kind
@@ -100,6 +125,7 @@ class Table:
         self.log: deque[Any] = deque(
             maxlen=book.remember
         )  # the settled: (key, plain, and six of its release), or a generation
+        self.append = self.log.append if book.remember != 0 else None  # what a plain release does with itself
         self.released = 0  # plainly
         self.used = 0
         self._taken = 0  # how many plain ones were made into generations
@@ -131,15 +157,16 @@ class Table:
 
     def shown(self, key: Key, plain: Plain) -> Generation:
         """A generation that tells the same as a plain record."""
-        name, code, offset, seq, who, receiver = plain[:PLAIN_SIZE]
+        said = fields(plain)
+        name, code, offset, seq, who, receiver = said[:PLAIN_SIZE]
         generation = Generation(self.kind, key, self.book, seq)
         generation.receiver = receiver
         generation.note(Note(seq, "acquired", name, (code, offset), who.name))
         generation.told[Verb.ACQUIRE] = Told(seq, who.ident, ())
-        if len(plain) > PLAIN_SIZE:
-            for use in plain[PLAIN_SIZE + 1 :]:
+        if len(said) > PLAIN_SIZE:
+            for use in said[PLAIN_SIZE + 1 :]:
                 generation.note(Note(use[3], "used", use[0], (use[1], use[2]), use[4].name))
-            generation.cut += plain[PLAIN_SIZE]
+            generation.cut += said[PLAIN_SIZE]
         return generation
 
     # -- the settled ------------------------------------------------------------------------------------------------------------
@@ -161,7 +188,7 @@ class Table:
         self._catch_up()
         oldest = self.released + self._filed - len(self.log)
         found = [(number, entry) for number, entry in self._index.get(key, ()) if number >= oldest]
-        shown = [(number, self._settled(entry) if type(entry) is tuple else entry) for number, entry in found]
+        shown = [(number, entry if isinstance(entry, Generation) else self._settled(entry)) for number, entry in found]
         if key in self._index:
             if shown:
                 self._index[key] = shown
@@ -171,14 +198,18 @@ class Table:
 
     def _catch_up(self) -> None:
         """Write what was logged since the last time into the index."""
-        total = self.released + self._filed
-        news = min(total - self._indexed, len(self.log))
+        while True:  # until no plain release came between
+            total = self.released + self._filed
+            news = min(total - self._indexed, len(self.log))
+            entries = list(islice(reversed(self.log), news))
+            if total == self.released + self._filed:
+                break
         if not news:
             return
         number = total
-        for entry in list(islice(reversed(self.log), news)):
+        for entry in entries:
             number -= 1
-            key = entry[0] if type(entry) is tuple else entry.key
+            key = entry.key if isinstance(entry, Generation) else fields(entry)[0]
             self._index.setdefault(key, []).append((number, entry))
         self._indexed = total
         for entries in self._index.values() if news > 1 else ():
@@ -192,8 +223,8 @@ class Table:
                 if (kept := [one for one in entries if one[0] >= oldest])
             }
 
-    def _settled(self, entry: tuple[Any, ...]) -> Generation:
-        key, plain, name, code, offset, seq, who = entry
+    def _settled(self, entry: Any) -> Generation:
+        key, plain, name, code, offset, seq, who = fields(entry)
         generation = self.shown(key, plain)
         generation.state = State.RELEASED
         generation.note(Note(seq, "released", name, (code, offset), who.name))
@@ -205,10 +236,10 @@ def _number(entry: tuple[int, Any]) -> int:
     return entry[0]
 
 
-class Lane:
+class Lane(_LaneFields):
     """The way of plain events of one kind from one context to one table."""
 
-    __slots__ = ("acquired", "around", "books", "classes", "held", "inside", "odd", "receivers", "table")
+    __slots__ = ()
 
     def __init__(
         self, table: Table, around: tuple[Table, ...], inside: tuple[Book, ...], books: tuple[Book, ...]
@@ -233,14 +264,3 @@ class Lane:
         acquired, self.acquired = self.acquired, 0
         for book in self.inside:
             book.inside += acquired
-
-
-def used(plain: Plain, use: tuple[Any, ...]) -> Plain:
-    """A plain record with one more use; the first ones and the last ones are kept."""
-    if len(plain) == PLAIN_SIZE:
-        return (*plain, 0, use)
-    uses = PLAIN_SIZE + 1
-    if len(plain) < uses + USES_FIRST + LAST:
-        return (*plain, use)
-    kept = uses + USES_FIRST
-    return (*plain[:PLAIN_SIZE], plain[PLAIN_SIZE] + 1, *plain[uses:kept], *plain[kept + 1 :], use)

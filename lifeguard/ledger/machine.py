@@ -9,11 +9,12 @@ put off until that thread is done: it can neither dead-lock nor see half a step.
 
 from __future__ import annotations
 
+import weakref
 from _thread import get_ident
 from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Condition, RLock
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from lifeguard.keys import Key
 from lifeguard.kinds import Kind
@@ -21,12 +22,17 @@ from lifeguard.ledger.acts import Engine
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.invariants import Breach
 from lifeguard.ledger.judging import Excused, judge_scope, judge_span
-from lifeguard.ledger.lanes import BORN, Clock, Lane, Plain, Table
+from lifeguard.ledger.lanes import Clock, Lane, Plain, born
 from lifeguard.ledger.records import Act, Call, Finding, Generation, Outcome, Ref, Verb
 from lifeguard.ledger.spans import Span
-from lifeguard.ledger.states import State
 
 T = TypeVar("T")
+
+
+JUDGED: Final = 256
+"""Of so many things that scopes held when they closed it is known for a while which scope it was, for calls that are still
+on their way.
+"""
 
 
 class Ledger:
@@ -43,6 +49,7 @@ class Ledger:
         self._put_off: deque[Callable[[], object]] = deque()
         self._engine = Engine()
         self._calls = 0
+        self._judged: deque[tuple[int, weakref.ref[Book]]] = deque(maxlen=JUDGED)  # what scopes held when they closed
         self.observed: list[object] = []  # who looks on; while there is anyone, no event is plain
 
     def _do(self, work: Callable[[], T]) -> T | None:
@@ -248,19 +255,18 @@ class Ledger:
 
         return self._do(work)
 
-    def generation(self, table: Table, key: Key, plain: Plain) -> Generation | None:
-        """The generation that something was when it was plainly held: still held, settled, or forgotten; None where that
-        cannot be looked up now.
+    def generation(self, kind: Kind, key: Key, plain: Plain) -> Generation | None:
+        """The generation that something was when it was plainly held: still held, or settled. None where that cannot be
+        looked up now; one of a closed scope where it is not known any more.
         """
 
         def work() -> Generation:
-            tables = self._engine.tables
-            for one in (*tables.held(table.kind, key), *table.remembered(key)):
-                if one.born == plain[BORN]:
+            number = born(plain)
+            for one in self._engine.tables.known(kind, key):
+                if one.born == number:
                     return one
-            forgotten = table.shown(key, plain)
-            forgotten.state = State.RELEASED
-            return forgotten
+            judged = next((book() for born, book in self._judged if born == number), None)
+            return Generation(kind, key, judged or _closed_book(), number)
 
         return self._do(work)
 
@@ -338,6 +344,7 @@ class Ledger:
             nowhere = engine.nowhere - book.nowhere_at_open
             elsewhere = engine.clock.recorded - book.recorded_at_open - book.inside
             book.sealed = book.closed = True
+            self._judged.extend((one.born, weakref.ref(book)) for one in book.held)
             engine.tables.close(book)
             return nowhere, elsewhere
 
@@ -364,7 +371,7 @@ class Ledger:
         """What a scope holds and owes now: the numbers of the acquires."""
 
         def work() -> frozenset[int]:
-            plain = [one[BORN] for table in book.tables.values() for one in list(table.held.values())]
+            plain = [born(one) for table in book.tables.values() for one in list(table.held.values())]
             return frozenset([*plain, *(one.born for one in book.held if not one.seeded)])
 
         return self._do(work) or frozenset()
@@ -387,6 +394,12 @@ class Ledger:
         observed.clear()
         self.__init__()  # type: ignore[misc]
         self._engine.clock, self.observed = clock, observed
+
+
+def _closed_book() -> Book:
+    book = Book("closed")
+    book.sealed = book.closed = True
+    return book
 
 
 def _close_lanes(books: Iterable[Book]) -> None:

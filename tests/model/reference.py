@@ -300,7 +300,7 @@ class RefScope:
             if above is not None and above is each.owner and not above.owed:
                 continue  # handed to what was there before: nothing is owed
             # What is owned by, or part of, something that leaks here is reported under that and not for itself.
-            if above not in leaked or each.finding is not None:
+            if above not in leaked or (each.finding is not None and each.finding.scope.is_open):
                 finding = self._say(each, self._leak_code(each, exc))
                 finding.children += [c for c in self._with_children(each)[1:] if c not in finding.children]
         self.is_open = False
