@@ -8,6 +8,7 @@ The layout, from the inside out; imports go inwards only:
   there are, and what a scope has to say.
 - `ledger`: the state machine. Events in, obligations and findings out; it knows no function, no thread, no format.
 - `text`: the report, a function over the verdict.
+- `roster`: who is woven, and who was called lately.
 - `context`, `telling`: what is current; an event on its way to the ledger, the invariants and the observers.
 - `enforcement`, `grace`, `allowances`, `hand_events`, `settings`, `scopes`: the scope, its settings, its policies and
   its life.

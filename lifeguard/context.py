@@ -267,8 +267,10 @@ blind_spots: list[Callable[[int, Scope], Iterable[Blind]]] = []
 opening: list[Callable[[], object]] = []
 """Called when a scope opens, before anything is recorded."""
 
-unused_contracts: list[Callable[[int, Scope], Iterable[str]]] = []
-"""Asked when a scope closes: which contracts saw no call since this number of the sequence."""
+unused_contracts: list[Callable[[int, Scope], Callable[[], Iterable[str]]]] = []
+"""Asked when a scope closes: which contracts saw no call since this number of the sequence. What they give back says so
+when somebody wants to know, by what was true at the closing.
+"""
 
 
 def _after_fork() -> None:

@@ -5,9 +5,9 @@ Nothing here refers to the user's objects: keys are plain values or texts, place
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, overload
 
 from lifeguard.places import Place
 
@@ -207,6 +207,44 @@ class Counts:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
+class Names(Sequence[str]):
+    """Names that are worked out when somebody looks, by what was true before."""
+
+    __slots__ = ("_names", "_parts")
+
+    def __init__(self, parts: Iterable[Callable[[], Iterable[str]]]) -> None:
+        self._parts = tuple(parts)
+        self._names: tuple[str, ...] | None = None
+
+    def _all(self) -> tuple[str, ...]:
+        if self._names is None:
+            self._names = tuple(name for part in self._parts for name in part())
+            self._parts = ()
+        return self._names
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+        return self._all()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return self._all() == (other._all() if isinstance(other, Names) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return tuple, (self._all(),)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Everything that one scope has to say.
@@ -235,7 +273,7 @@ class Verdict:
     watched: Mapping[str, Counts] = field(default_factory=dict)
     nowhere: int = 0
     elsewhere: int = 0
-    unused: tuple[str, ...] = ()
+    unused: Sequence[str] = ()
     remember: int | None = 1024
 
     @property

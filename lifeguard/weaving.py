@@ -29,6 +29,7 @@ from lifeguard.kinds import Kind, Rollback
 from lifeguard.ledger.lanes import used
 from lifeguard.managers import WatchedAsyncManager, WatchedManager
 from lifeguard.places import GENERATED, USER_FILES
+from lifeguard.roster import ROSTER
 from lifeguard.watching import Function, Woven
 
 _PEERS_OWN = frozenset({"__deal_contract", "__preconditions__", "__postconditions__", "__postcondition_snapshots__"})
@@ -37,9 +38,6 @@ them, and be dropped.
 """
 
 _MARK = "__lifeguard__"
-
-REGISTRY: weakref.WeakSet[Woven] = weakref.WeakSet()
-"""Every woven function that still exists."""
 
 DROPPED: list[tuple[weakref.ref[Any], str, frozenset[Kind]]] = []
 """Functions whose wrapper has gone although they themselves had not, with the kinds of its contracts: a decorator above
@@ -185,7 +183,7 @@ def weave(
     wrapper = _build(woven, function, form, visible)
     _dress(wrapper, function, attributes, woven)
     woven.wrapper = weakref.ref(wrapper)
-    REGISTRY.add(woven)
+    ROSTER.enrol(woven)
     _watch_for_drop(woven, function)
     return wrapper
 
