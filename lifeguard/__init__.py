@@ -2,6 +2,7 @@
 
 The layout, from the inside out; imports go inwards only:
 
+- `data`, `lazily`: records, and modules that are imported when they are used; without what these cost at import.
 - `errors`, `places`: what is raised on purpose; where in the user's code something happened.
 - `kinds`, `keys`, `contracts`, `rules`, `verdict`: frozen data. What can be owed, which one, what a function does to
   it, which rules

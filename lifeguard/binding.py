@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
-import inspect
 import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -17,6 +16,7 @@ from lifeguard.context import Blind
 from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError, UsageError
 from lifeguard.keys import repr_safely
+from lifeguard.lazily import inspect
 from lifeguard.roster import ROSTER
 from lifeguard.watching import Woven
 from lifeguard.weaving import inner_of, reached, signature_of, woven_of

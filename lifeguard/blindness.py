@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 import weakref
 from collections import deque
@@ -14,6 +13,7 @@ from typing import Any
 from lifeguard import context
 from lifeguard.context import Blind
 from lifeguard.kinds import Kind
+from lifeguard.lazily import inspect
 from lifeguard.roster import ROSTER, Entry
 from lifeguard.weaving import DROPPED, inner_of, reached
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
@@ -11,6 +10,7 @@ from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
 from lifeguard.keys import repr_safely
 from lifeguard.kinds import Kind
+from lifeguard.lazily import inspect
 from lifeguard.ledger import account
 from lifeguard.roster import ROSTER
 from lifeguard.watching import Function, Woven

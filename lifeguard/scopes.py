@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import Token
-from dataclasses import replace
 from typing import Any, Final, Literal, TypeVar, overload
 
 from lifeguard import context
@@ -24,12 +22,14 @@ from lifeguard.context import (
     make_current,
     outwards,
 )
+from lifeguard.data import replace
 from lifeguard.enforcement import FailFast, Policy, Told, enforce, switch, tell_safely
 from lifeguard.errors import DeclarationError, UsageError, misused
 from lifeguard.grace import wait, wait_async
 from lifeguard.hand_events import HandEvents
 from lifeguard.keys import problem_text, repr_safely
 from lifeguard.kinds import Grace, Kind
+from lifeguard.lazily import inspect
 from lifeguard.ledger import account
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.records import Finding

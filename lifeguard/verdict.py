@@ -6,16 +6,16 @@ Nothing here refers to the user's objects: keys are plain values or texts, place
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, overload
 
+from lifeguard.data import field, field_names, record
 from lifeguard.places import Place
 
 SCHEMA_VERSION: Final = 1
 """Version of the data that `as_dict` gives. It grows when a field changes its meaning or goes away."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One event in the history of an obligation.
 
@@ -47,7 +47,7 @@ class Entry:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Subject:
     """What an obligation is about: a key, of a kind where one was named."""
 
@@ -63,7 +63,7 @@ class Subject:
         return {"kind": self.kind, "key": self.text}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Outstanding:
     """An obligation that is open now.
 
@@ -93,7 +93,7 @@ class Outstanding:
         return f"{self.kind} {self.key_text} ({self.state})"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Violation:
     """One broken rule.
 
@@ -181,7 +181,7 @@ class Violation:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Allowed:
     """A violation that an allowance covers, with the reason that was given."""
 
@@ -189,7 +189,7 @@ class Allowed:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Counts:
     """What a scope saw of one kind. Raised calls are not counted, except as failures."""
 
@@ -204,7 +204,7 @@ class Counts:
 
     def as_dict(self) -> dict[str, int]:
         """The counts as JSON-ready data."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in field_names(self)}
 
 
 class Names(Sequence[str]):
@@ -245,7 +245,7 @@ class Names(Sequence[str]):
         return tuple, (self._all(),)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verdict:
     """Everything that one scope has to say.
 

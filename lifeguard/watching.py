@@ -13,6 +13,7 @@ from typing import Any, Final
 from lifeguard import context, fast
 from lifeguard.context import AWAITING, CURRENT, LANES, LEDGER, NO_LANES, PROCESS, SPANS, Attempt, Fault, Saboteur
 from lifeguard.contracts import Contract
+from lifeguard.data import GENERATED
 from lifeguard.errors import ViolationError
 from lifeguard.fast import simple_of
 from lifeguard.keys import Key, KeyExpression, Unreadable, problem_text
@@ -21,7 +22,7 @@ from lifeguard.ledger.book import is_open
 from lifeguard.ledger.lanes import Lane, Plain
 from lifeguard.ledger.records import Act, Call, Generation, Outcome, Ref, Verb
 from lifeguard.ledger.spans import Span
-from lifeguard.places import GENERATED, Site, caller, raised_at
+from lifeguard.places import Site, caller, raised_at
 from lifeguard.reading import Ending, Reading
 from lifeguard.roster import ROSTER, Entry
 from lifeguard.telling import own_defect, tell

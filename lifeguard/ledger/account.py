@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
+from lifeguard.data import field_names, record
 from lifeguard.keys import Key, alike, identify, plain, show, show_fields
 from lifeguard.kinds import Kind, Resource, Rollback
+from lifeguard.lazily import re
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.invariants import subject_of
 from lifeguard.ledger.records import Finding, Generation, Note
@@ -21,7 +21,7 @@ PAYERS_SHOWN: Final = 4
 """So many of the functions that may pay are named."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record
 class Payer:
     """A function that may pay.
 
@@ -106,7 +106,7 @@ def counts(book: Book) -> dict[str, Counts]:
     """What a book saw of each kind, by name; kinds of one name are added up."""
     found: dict[str, Counts] = {}
     for kind, tally in book.tallies.copy().items():
-        new = {name: getattr(tally, name) for name in Counts.__slots__}
+        new = {name: getattr(tally, name) for name in field_names(Counts)}
         table = book.tables.get(kind)
         if table is not None:
             for name in ("acquired", "released", "used", "forgotten"):
