@@ -82,6 +82,13 @@ def demo(session: nox.Session) -> None:
     session.run("python", "examples/multi_cell_migration.py", *session.posargs)
 
 
+@nox.session(python=PYTHONS)
+def counts(session: nox.Session) -> None:
+    """Record anew what a watched call costs in calls, instructions and memory: for changes that are meant."""
+    install(session)
+    session.run("python", "tests/test_counts.py")
+
+
 @nox.session(python=[OLDEST, PYTHONS[-1]])
 def bench(session: nox.Session) -> None:
     """Measure what lifeguard costs, beside its rivals (`-- --quick`; `-- --rows pair`); JSON files go to build/."""
