@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.measuring import Options, Row, Sample, in_turns, ratios, spread
 from benchmarks.pairs import names, own, sample_of
 from benchmarks.services import OURS, do_nothing, image, service
-from lifeguard import Scope, releases, scope
+from lifeguard import releases, scope
 
 OPEN = 20
 
@@ -59,24 +59,36 @@ def _closing_row(options: Options, name: str, what: str, remember: int | None) -
     )
 
 
+METHODS = 20
+"""So many pairs of watched methods has each class of those that are woven and never called."""
+
+
+def _crowd() -> type:
+    """A class with many watched methods."""
+    namespace: dict[str, Any] = {}
+    for number in range(METHODS):
+        made = type(service(*OURS))
+        namespace |= {f"{name}_{number}": value for name, value in vars(made).items() if name.endswith("_image")}
+    return type("Crowd", (), namespace)
+
+
 def _closing_woven(options: Options) -> Row:
     """The same while many functions are woven, none of which the scope saw."""
-    few, more = 20, (500 if options.quick else 2_000)
     ours = service(*OURS)
-    before = [_closing(ours, 2_000, remember=1024) for _ in range(9)]
-    kept = [service(*OURS) for _ in range(more // 2)]
-    after = [_closing(ours, 2_000, remember=1024) for _ in range(9)]
+    before = [_closing(ours, 2_000, remember=1024) for _ in range(15)]
+    kept = [_crowd() for _ in range(12 if options.quick else 50)]
+    after = [_closing(ours, 2_000, remember=1024) for _ in range(15)]
     middle = statistics.median(before)
     change, low, high = spread([one / middle for one in after])
     return Row(
         "closing",
         "closing, woven",
-        f"closing a scope while {len(kept) * 2:,} functions of its kinds carry contracts, against {few}",
+        f"closing a scope while {len(kept) * METHODS * 2:,} functions of its kinds carry contracts, against a few",
         change,
         low,
         high,
         aim=1.3,
-        note="the functions were never called",
+        note=f"methods of {len(kept)} classes, never called",
     )
 
 
@@ -161,38 +173,48 @@ def _threads(options: Options) -> list[Row]:
     ]
 
 
+STEP = 20
+
+
+def _release(ours: Any, keys: list[str]) -> float:
+    began = thread_time_ns()
+    for key in keys:
+        ours.delete_image(key)
+    return thread_time_ns() - began
+
+
+def _releases(ours: Any, rounds: int) -> tuple[list[float], list[float], list[float]]:
+    """Releases of what a scope of its own holds, of what nobody holds, and of that in a context without a scope."""
+    matched: list[float] = []
+    unmatched: list[float] = []
+    nowhere: list[float] = []
+    for _ in range(rounds):
+        keys, strange = names(STEP), names(STEP)
+        with scope("own"):
+            for key in keys:
+                ours.create_image(key)
+            matched.append(_release(ours, keys))
+            unmatched.append(_release(ours, strange))
+        nowhere.append(_release(ours, names(STEP)))
+    return matched, unmatched, nowhere
+
+
 def _unmatched(options: Options) -> list[Row]:
     """What a release of something unseen costs while very many scopes of other contexts are open."""
     others = 2_000 if options.quick else 10_000
-    rounds, step = max(10, options.rounds // 10), 20
+    rounds = max(10, options.rounds // 10)
     ours = service(*OURS)
-    contexts: list[tuple[Context, Scope]] = []
+    alone, _, _ = _releases(ours, rounds)
+    contexts: list[Context] = []
     with ExitStack() as stack:
         for number in range(others):
             context, other = copy_context(), scope(f"other {number}")
             context.run(other.__enter__)
             stack.callback(context.run, other.__exit__, None, None, None)
-            contexts.append((context, other))
+            contexts.append(context)
             context.run(ours.create_image, f"{number}")
-        matched: list[float] = []
-        unmatched: list[float] = []
-        nowhere: list[float] = []
-
-        def release(keys: list[str]) -> float:
-            began = thread_time_ns()
-            for key in keys:
-                ours.delete_image(key)
-            return thread_time_ns() - began
-
-        for _ in range(rounds):
-            keys, strange, stranger = names(step), names(step), names(step)
-            with scope("own"):
-                for key in keys:
-                    ours.create_image(key)
-                matched.append(release(keys))
-                unmatched.append(release(strange))
-            nowhere.append(release(stranger))
-        for number, (context, _) in enumerate(contexts):
+        matched, unmatched, nowhere = _releases(ours, rounds)
+        for number, context in enumerate(contexts):
             context.run(ours.delete_image, f"{number}")
     result: list[Row] = []
     for name, what, costs in (
@@ -202,6 +224,9 @@ def _unmatched(options: Options) -> list[Row]:
         measured = spread([one / other for one, other in zip(costs, matched, strict=True)])
         text = f"an unmatched release while {others:,} scopes of other contexts are open, {what}, against a matched one"
         result.append(Row("growth", name, text, *measured, aim=20))
+    middle = statistics.median(alone)
+    text = f"a matched release while {others:,} scopes of other contexts are open, against one while there are none"
+    result.append(Row("growth", "other scopes, matched", text, *spread([one / middle for one in matched])))
     return result
 
 
@@ -228,7 +253,7 @@ def _unseen_pairs(options: Options) -> Row:
                 remover.delete_image(key)
             found.append((thread_time_ns() - middle) / (middle - began))
     what = "1,000 unmatched releases in a scope that remembers 1,000, against 1,000 matched ones"
-    return Row("growth", "unmatched", what, *spread(found), aim=20)
+    return Row("growth", "unmatched", what, *spread(found), note="no aim of the issue")
 
 
 def rows(options: Options) -> list[Row]:

@@ -6,12 +6,13 @@ import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from inspect import signature
 from time import thread_time_ns
 from types import FunctionType
 from typing import Any
 
 from benchmarks.measuring import Options, Row, Sample, in_turns, ratios, spread
-from benchmarks.services import OURS, async_service, do_nothing, do_nothing_async, rivals, service, which
+from benchmarks.services import ABOUT, OURS, async_service, do_nothing, do_nothing_async, rivals, service, which
 from lifeguard import Scope, scope
 
 PAIRS = 300
@@ -96,6 +97,19 @@ def _async_sample_of(one: Any, scopes: Scopes = list) -> Sample:
     return lambda: asyncio.run(run())
 
 
+class Onlooker:
+    """An observer that does nothing."""
+
+    def began(self, call: object) -> None:
+        """Nothing."""
+
+    def event(self, event: object) -> None:
+        """Nothing."""
+
+    def closed(self, verdict: object) -> None:
+        """Nothing."""
+
+
 def _contenders() -> dict[str, tuple[str, Sample]]:
     ours, nothing = service(*OURS), service(do_nothing, do_nothing)
     found = {
@@ -124,6 +138,14 @@ def _contenders() -> dict[str, tuple[str, Sample]]:
             sample_of(ours, _loop_of_frames, lambda: [scope("s")]),
         ),
         "do-nothing, fresh frame": ("the do-nothing wrapper, likewise", sample_of(nothing, _loop_of_frames)),
+        "subject": (
+            "everything on, the acquire with a subject (`about=`)",
+            sample_of(service(ABOUT, OURS[1]), scopes=lambda: [scope("s")]),
+        ),
+        "observed": (
+            "everything on, with an observer that does nothing",
+            sample_of(ours, scopes=lambda: [scope("s", observers=[Onlooker()])]),
+        ),
         "coroutines": (
             "coroutine functions, everything on, against a do-nothing async wrapper",
             _async_sample_of(async_service(*OURS), lambda: [scope("s")]),
@@ -137,6 +159,9 @@ def _contenders() -> dict[str, tuple[str, Sample]]:
             _async_sample_of(async_service(do_nothing_async, do_nothing_async)),
         ),
     }
+    if "sample" in signature(scope).parameters:
+        sampled: dict[str, Any] = {"sample": 0.01}
+        found["sampled"] = ("`sample=0.01`", sample_of(ours, scopes=lambda: [scope("s", **sampled)]))
     for name, decorators in rivals().items():
         found[name] = (_RIVALS[name], sample_of(service(*decorators)))
     return found

@@ -87,6 +87,7 @@ def wrong_service(create: Decorator = leave, delete: Decorator = leave) -> Any:
 
 
 OURS: tuple[Decorator, Decorator] = (acquires(image, key="result['id']"), releases(image, key="image_id"))
+ABOUT: Decorator = acquires(image, key="result['id']", about="size")
 
 
 def rivals() -> dict[str, tuple[Decorator, Decorator]]:

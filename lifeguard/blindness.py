@@ -185,15 +185,12 @@ def _overrides(since: int, scope: Any) -> Iterator[Blind]:
                     yield "warning", text, (woven, hiding)
 
 
-def _overridden(kinds: Collection[Kind]) -> Iterator[tuple[Owner, type]]:
+def _overridden(kinds: Collection[Kind]) -> list[tuple[Owner, type]]:
     """The owners of contracts of these kinds which have subclasses, each with its class."""
-    owners: dict[int, Owner] = {}
-    for kind in kinds:
-        owners |= _owners_of.get(kind, {})
-    for owner in owners.values():
-        cls = owner.cls()
-        if cls is not None and _subclasses(cls):
-            yield owner, cls
+    tables = [_owners_of[kind] for kind in kinds if kind in _owners_of]
+    owners = tables[0] if len(tables) == 1 else {ident: owner for table in tables for ident, owner in table.items()}
+    subclasses = type.__subclasses__
+    return [(owner, cls) for owner in list(owners.values()) if (cls := owner.cls()) is not None and subclasses(cls)]
 
 
 def _used_classes(since: int) -> list[type]:
