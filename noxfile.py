@@ -82,6 +82,23 @@ def demo(session: nox.Session) -> None:
     session.run("python", "examples/multi_cell_migration.py", *session.posargs)
 
 
+@nox.session(python=PYTHONS)
+def counts(session: nox.Session) -> None:
+    """Record anew what a watched call costs in calls, instructions and memory: for changes that are meant."""
+    install(session)
+    session.run("python", "tests/test_counts.py")
+
+
+@nox.session(python=[OLDEST, PYTHONS[-1]])
+def bench(session: nox.Session) -> None:
+    """Measure what lifeguard costs, beside its rivals (`-- --quick`; `-- --rows pair`); JSON files go to build/."""
+    install(session, *group("bench"))
+    result = ROOT / "build" / f"benchmarks-{session.python}.json"
+    # The folder of the benchmarks comes last on the path, so that the package is the one that is installed.
+    program = f"import runpy, sys; sys.path.append({str(ROOT)!r}); runpy.run_module('benchmarks', run_name='__main__')"
+    session.run("python", "-P", "-c", program, "--json", str(result), *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format, and which module may import which."""

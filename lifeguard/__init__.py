@@ -2,12 +2,14 @@
 
 The layout, from the inside out; imports go inwards only:
 
+- `data`, `lazily`: records, and modules that are imported when they are used; without what these cost at import.
 - `errors`, `places`: what is raised on purpose; where in the user's code something happened.
 - `kinds`, `keys`, `contracts`, `rules`, `verdict`: frozen data. What can be owed, which one, what a function does to
   it, which rules
   there are, and what a scope has to say.
 - `ledger`: the state machine. Events in, obligations and findings out; it knows no function, no thread, no format.
 - `text`: the report, a function over the verdict.
+- `roster`: who is woven, and who was called lately.
 - `context`, `telling`: what is current; an event on its way to the ledger, the invariants and the observers.
 - `enforcement`, `grace`, `allowances`, `hand_events`, `settings`, `scopes`: the scope, its settings, its policies and
   its life.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from lifeguard.contracts import expect_kinds
+from lifeguard.data import field, record
 from lifeguard.errors import DeclarationError
 from lifeguard.keys import Key, Pattern, identify, pattern_of, repr_safely, show, show_fields
 from lifeguard.kinds import Kind, Resource, Rollback
@@ -14,7 +14,7 @@ from lifeguard.places import Place, user_place
 from lifeguard.rules import RULES
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Allowance:
     """One thing that may stay or happen.
 

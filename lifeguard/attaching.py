@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import sys
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
 
 from lifeguard.contracts import Contract
+from lifeguard.data import record
 from lifeguard.errors import DeclarationError
 from lifeguard.keys import repr_safely
+from lifeguard.lazily import inspect
 from lifeguard.watching import Function, Woven
 from lifeguard.weaving import describe, inner_of, reached, signature_of, weave, woven_of
 
 _ABSENT: Any = object()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Point:
     """One method of a stand-in: its name, its contracts, and the parameters that the stand-in gives it."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
-import inspect
 import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -17,6 +16,8 @@ from lifeguard.context import Blind
 from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError, UsageError
 from lifeguard.keys import repr_safely
+from lifeguard.lazily import inspect
+from lifeguard.roster import ROSTER
 from lifeguard.watching import Woven
 from lifeguard.weaving import inner_of, reached, signature_of, woven_of
 
@@ -293,6 +294,7 @@ def _points(stand_in: type, target: type | ModuleType) -> dict[str, Point]:
             continue
         woven.active = False
         woven.state["stands for"] = f"{_short_name(target)}.{name}"
+        ROSTER.changed(woven)
         point = Point(stand_in.__qualname__, name, woven.contracts, signature_of(woven.function))
         try:
             real = inspect.getattr_static(target, name)
@@ -354,10 +356,18 @@ def _hidden(bound: _Bound, since: int) -> Iterator[Blind]:
                 yield "error", text, (bound, name, "hidden")
 
 
-def _unused(since: int, scope: object) -> Iterator[str]:
-    for bound in list(_applied):
-        called = {woven.name for woven in bound.wovens() if woven.last >= since}
-        yield from sorted({binding.what for binding in bound.bindings()} - called)
+def _unused(since: int, scope: object) -> Callable[[], Iterator[str]]:
+    if not _applied:
+        return lambda: iter(())
+    serials = {woven.entry.serial for woven in ROSTER.called_since(since) if woven.origin and woven.entry is not None}
+    bounds = [
+        (
+            {binding.what for binding in bound.bindings()},
+            {woven.name for woven in bound.wovens() if woven.entry is not None and woven.entry.serial in serials},
+        )
+        for bound in list(_applied)
+    ]
+    return lambda: (name for whats, called in bounds for name in sorted(whats - called))
 
 
 context.opening.append(_rebind_all)

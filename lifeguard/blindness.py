@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 import weakref
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from types import CodeType
 from typing import Any
 
 from lifeguard import context
 from lifeguard.context import Blind
-from lifeguard.watching import Woven
-from lifeguard.weaving import DROPPED, REGISTRY, inner_of, kinds_of, reached
+from lifeguard.kinds import Kind
+from lifeguard.lazily import inspect
+from lifeguard.roster import ROSTER, Entry
+from lifeguard.weaving import DROPPED, inner_of, reached
 
 _LOCAL = "<locals>"
 _TRIES = 2
 
-_owners: weakref.WeakKeyDictionary[Woven, weakref.ref[type]] = weakref.WeakKeyDictionary()
-_tries: weakref.WeakKeyDictionary[Woven, int] = weakref.WeakKeyDictionary()
+
+class Owner:
+    """A class in whose namespace wrappers stand."""
+
+    __slots__ = ("cls", "ident", "methods")
+
+    def __init__(self, cls: type) -> None:
+        self.cls = weakref.ref(cls, lambda _: _gone.append(self))
+        self.ident = id(cls)
+        self.methods: dict[int, tuple[Entry, str]] = {}  # by the serial number: who, and under which name
+
+    @property
+    def kinds(self) -> set[Kind]:
+        """What the contracts of its methods speak of."""
+        return {kind for entry, _ in self.methods.values() for kind in entry.kinds}
+
+
+_owners: dict[int, Owner] = {}
+"""By the identity of their classes: a metaclass may have an `__eq__` of its own."""
+
+_owners_of: dict[Kind, dict[int, Owner]] = {}
+"""Those with a method whose contracts speak of a kind."""
+
+_gone: deque[Owner] = deque()
+_to_place: list[tuple[Entry, int]] = []
+"""Those whose owner was not found yet, and how often it was looked for."""
 
 
 def _method_path(function: object) -> tuple[str, list[str], str] | None:
@@ -53,28 +80,60 @@ def _class_at(module: str, path: list[str]) -> type | None:
 
 
 def _learn_owners() -> None:
-    """Find the class in whose namespace each wrapper stands; those of local classes by one walk over all classes."""
-    local: dict[tuple[str, str], list[tuple[Woven, str]]] = {}
-    for woven in list(REGISTRY):
-        if woven in _owners or woven.origin or _tries.get(woven, 0) >= _TRIES:
-            continue
-        _tries[woven] = _tries.get(woven, 0) + 1
-        where = _method_path(woven.function)
+    """Find the class in whose namespace each new wrapper stands; those of local classes by one walk over all classes."""
+    while _gone:
+        _forget(_gone.popleft())
+    looking: list[tuple[Entry, int]] = [*_to_place, *((entry, 0) for entry in ROSTER.newcomers())]
+    _to_place.clear()
+    local: dict[tuple[str, str], list[tuple[Entry, str, int]]] = {}
+    for entry, tries in looking:
+        woven = entry.woven()
+        where = _method_path(woven.function) if woven is not None and not woven.origin else None
         if where is None:
-            _tries[woven] = _TRIES
-        elif _LOCAL in where[1]:
-            local.setdefault((where[0], ".".join(where[1])), []).append((woven, where[2]))
-        else:
-            _note_owner(woven, _class_at(where[0], where[1]), where[2])
+            continue
+        if _LOCAL in where[1]:
+            local.setdefault((where[0], ".".join(where[1])), []).append((entry, where[2], tries))
+        elif not _note_owner(entry, _class_at(where[0], where[1]), where[2]):
+            _look_again(entry, tries)
     if local:
-        for cls in _all_classes():
-            for woven, name in local.get((cls.__module__, cls.__qualname__), ()):
-                _note_owner(woven, cls, name)
+        placed = {
+            entry.serial
+            for cls in _all_classes()
+            for entry, name, _ in local.get((cls.__module__, cls.__qualname__), ())
+            if _note_owner(entry, cls, name)
+        }
+        for entry, _, tries in (one for found in local.values() for one in found):
+            if entry.serial not in placed:
+                _look_again(entry, tries)
 
 
-def _note_owner(woven: Woven, cls: type | None, name: str) -> None:
-    if cls is not None and any(one is woven for one in reached(inner_of(vars(cls).get(name)))):
-        _owners[woven] = weakref.ref(cls)
+def _look_again(entry: Entry, tries: int) -> None:
+    if tries + 1 < _TRIES:
+        _to_place.append((entry, tries + 1))
+
+
+def _note_owner(entry: Entry, cls: type | None, name: str) -> bool:
+    if cls is None or not any(one.entry is entry for one in reached(inner_of(vars(cls).get(name)))):
+        return False
+    owner = _owners.get(id(cls))
+    if owner is None or owner.cls() is not cls:
+        owner = _owners[id(cls)] = Owner(cls)
+    owner.methods[entry.serial] = entry, name
+    for kind in entry.kinds:
+        _owners_of.setdefault(kind, {})[id(cls)] = owner
+    return True
+
+
+def _forget(owner: Owner) -> None:
+    """Its class is gone."""
+    if _owners.get(owner.ident) is owner:
+        del _owners[owner.ident]
+    for kind in owner.kinds:
+        owners = _owners_of.get(kind, {})
+        if owners.get(owner.ident) is owner:
+            del owners[owner.ident]
+            if not owners:
+                del _owners_of[kind]
 
 
 def _names(code: CodeType, name: str) -> bool:
@@ -106,37 +165,52 @@ def _overrides(since: int, scope: Any) -> Iterator[Blind]:
     if not seen:
         return
     _learn_owners()
-    for woven, ref in list(_owners.items()):
-        owner = ref()
-        if owner is None or not woven.active or not seen & kinds_of(woven):
-            continue
-        where = _method_path(woven.function)
-        assert where is not None
-        name = where[2]
-        for cls, function in _hiding(owner, name):
-            line = getattr(getattr(function, "__code__", None), "co_firstlineno", "?")
-            text = (
-                f"{cls.__qualname__}.{name} (line {line}) hides the contract of {woven.name} and never reaches it: "
-                f"decorate it, call super().{name}(…), or put @implements({owner.__qualname__}) on {cls.__qualname__}"
-            )
-            if _in_use(cls, since):
-                yield "error", text, (woven, cls)
-            elif woven.last < since:
-                yield "warning", text, (woven, cls)
+    used: list[type] | None = None
+    for owner, cls in _overridden(seen):
+        for entry, name in list(owner.methods.values()):
+            woven = entry.woven()
+            if woven is None or not woven.active or entry.kinds.isdisjoint(seen):
+                continue
+            for hiding, function in _hiding(cls, name):
+                line = getattr(getattr(function, "__code__", None), "co_firstlineno", "?")
+                text = (
+                    f"{hiding.__qualname__}.{name} (line {line}) hides the contract of {woven.name} and never reaches it: "
+                    f"decorate it, call super().{name}(…), or put @implements({cls.__qualname__}) on {hiding.__qualname__}"
+                )
+                if used is None:
+                    used = _used_classes(since)
+                if any(base is hiding for one in used for base in one.__mro__):
+                    yield "error", text, (woven, hiding)
+                elif woven.last < since:
+                    yield "warning", text, (woven, hiding)
 
 
-def _in_use(cls: type, since: int) -> bool:
-    """Whether a watched call of this scope was made on the class or an instance of it."""
-    called = (one for woven in list(REGISTRY) if woven.last >= since for one in list(woven.classes.values()))
+def _overridden(kinds: Collection[Kind]) -> list[tuple[Owner, type]]:
+    """The owners of contracts of these kinds which have subclasses, each with its class."""
+    tables = [_owners_of[kind] for kind in kinds if kind in _owners_of]
+    owners = tables[0] if len(tables) == 1 else {ident: owner for table in tables for ident, owner in table.items()}
+    subclasses = type.__subclasses__
+    return [(owner, cls) for owner in list(owners.values()) if (cls := owner.cls()) is not None and subclasses(cls)]
+
+
+def _used_classes(since: int) -> list[type]:
+    """The classes on which, or on instances of which, watched calls of this scope were made."""
+    called = [one for woven in ROSTER.called_since(since) for one in list(woven.classes.values())]
     classes = (ref() for ref, when in called if when >= since)
-    return any(one is not None and any(base is cls for base in one.__mro__) for one in classes)
+    return [one for one in classes if one is not None]
 
 
 def _dropped(since: int, scope: Any) -> Iterator[Blind]:
     seen = scope.book.tallies.copy().keys()
-    for alive, name, kinds in list(DROPPED):
-        function = alive() if not seen or seen & kinds else None
-        for namespace, attribute in _namespaces(function) if function is not None else ():
+    for dropped in list(DROPPED):
+        alive, name, kinds = dropped
+        function = alive()
+        if function is None:
+            with suppress(ValueError):
+                DROPPED.remove(dropped)
+        if function is None or (seen and not seen & kinds):
+            continue
+        for namespace, attribute in _namespaces(function):
             if _runs_without_us(inner_of(namespace.get(attribute)), function):
                 text = (
                     f"the wrapper of {name} was dropped by a decorator above it, which took the function from under it "
@@ -179,16 +253,23 @@ def _runs_without_us(outer: Any, function: Any) -> bool:
     return False
 
 
-def _unused(since: int, scope: Any) -> Iterator[str]:
+def _unused(since: int, scope: Any) -> Callable[[], Iterator[str]]:
     """Contracts of the kinds that the scope saw which saw no call themselves, nor through a fake that took them over."""
-    living = [
-        woven for woven in list(REGISTRY) if woven.active and not woven.origin and not woven.state.get("taken over")
-    ]
-    called = {contract for woven in list(REGISTRY) if woven.last >= since for contract in woven.contracts}
-    for woven in sorted(living, key=lambda one: one.name):
-        kinds = {kind for contract in woven.contracts for kind in contract.kinds}
-        if woven.last < since and kinds & scope.book.tallies.copy().keys() and not called.issuperset(woven.contracts):
-            yield woven.name
+    called = [woven.entry for woven in ROSTER.called_since(since) if woven.entry is not None]
+    numbers = {number for entry in called for number in entry.numbers}
+    serials = {entry.serial for entry in called}
+    expected = [ROSTER.expected(kind) for kind in scope.book.tallies.copy()]
+
+    def names() -> Iterator[str]:
+        left = {
+            serial: name
+            for some in expected
+            for serial, name, carried in some
+            if serial not in serials and not numbers.issuperset(carried)
+        }
+        yield from sorted(left.values())
+
+    return names
 
 
 context.blind_spots.append(_overrides)

@@ -11,9 +11,9 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lifeguard.data import record
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.lanes import Lane
 from lifeguard.ledger.machine import Ledger
@@ -81,7 +81,7 @@ def change_lanes() -> None:
         LANES.set(FOREIGN if node is None or node.gone else node.lanes)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Event:
     """The end of one watched call, as observers are told of it."""
 
@@ -108,7 +108,7 @@ class Observer(Protocol):
         """The scope has been judged."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Attempt:
     """One call that a saboteur may make fail.
 
@@ -276,8 +276,10 @@ blind_spots: list[Callable[[int, Scope], Iterable[Blind]]] = []
 opening: list[Callable[[], object]] = []
 """Called when a scope opens, before anything is recorded."""
 
-unused_contracts: list[Callable[[int, Scope], Iterable[str]]] = []
-"""Asked when a scope closes: which contracts saw no call since this number of the sequence."""
+unused_contracts: list[Callable[[int, Scope], Callable[[], Iterable[str]]]] = []
+"""Asked when a scope closes: which contracts saw no call since this number of the sequence. What they give back says so
+when somebody wants to know, by what was true at the closing.
+"""
 
 
 def _after_fork() -> None:

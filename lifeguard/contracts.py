@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from lifeguard.data import field, record
 from lifeguard.errors import DeclarationError
 from lifeguard.keys import (
     AmountExpression,
@@ -37,7 +37,7 @@ PAYING: Final = {"releases": "released", "transfers": "handed over", "rolls_back
 """The verbs that pay an obligation."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Contract:
     """What one function does to one kind (for `atomic` and `settles`: to some).
 
@@ -130,7 +130,7 @@ class Contract:
         return f"{self.verb}({', '.join(parts)})"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Invariant:
     """A rule over the ledger that a user wrote.
 

@@ -6,10 +6,10 @@ import os
 import warnings
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lifeguard.context import Event
+from lifeguard.data import record, replace
 from lifeguard.errors import DeclarationError, LifeguardWarning, ViolationError
 from lifeguard.keys import problem_text, repr_safely
 from lifeguard.ledger.records import Call, Finding
@@ -56,7 +56,7 @@ def read_policy(value: Policy) -> Policy:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Told:
     """What is kept of a ViolationError that was raised: not the error itself, whose frames hold the user's objects."""
 

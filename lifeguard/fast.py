@@ -26,6 +26,7 @@ from lifeguard.kinds import Resource
 from lifeguard.ledger.lanes import Lane, Plain, Who, used, with_use
 from lifeguard.ledger.records import Verb
 from lifeguard.places import USER_FILES, is_plumbing
+from lifeguard.roster import ROSTER
 from lifeguard.speedups import COMPILED
 
 _VERBS: Final = {"acquires": Verb.ACQUIRE, "releases": Verb.RELEASE, "uses": Verb.USE}
@@ -157,7 +158,8 @@ def find(woven: Any, receiver: object) -> Lane | None:
         lane = LEDGER.lane(woven, simple.kind, lanes, lambda: context.chain_of(node))
         if lane is None:
             return None
-        woven.last = CLOCK.seq
+        if woven.last < ROSTER.opened:
+            ROSTER.called(woven, CLOCK.seq)
         if LANES.get() is not lanes:
             LANES.set(lanes)
     if receiver is not None:

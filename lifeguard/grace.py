@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from time import monotonic
 
 from lifeguard.context import LEDGER, running_loop
 from lifeguard.kinds import Grace
+from lifeguard.lazily import inspect
 from lifeguard.ledger.book import Book
 
 _SHORTEST = 0.001

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
@@ -11,9 +10,11 @@ from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
 from lifeguard.keys import repr_safely
 from lifeguard.kinds import Kind
+from lifeguard.lazily import inspect
 from lifeguard.ledger import account
+from lifeguard.roster import ROSTER
 from lifeguard.watching import Function, Woven
-from lifeguard.weaving import REGISTRY, describe, inner_of, reached, signature_of, weave, woven_of
+from lifeguard.weaving import describe, inner_of, reached, signature_of, weave, woven_of
 
 C = TypeVar("C", bound=type)
 
@@ -61,10 +62,14 @@ def _members(cls: type) -> Iterator[tuple[str, object]]:
         yield name, inspect.getattr_static(cls, name)
 
 
-def _payers(kind: Kind) -> Iterator[account.Payer]:
+def _payers(kind: Kind) -> account.Payers:
+    return ROSTER.kept(kind, "payers", lambda: account.Payers(_paying(kind)))
+
+
+def _paying(kind: Kind) -> Iterator[account.Payer]:
     """The functions whose contracts pay: of a service and its fakes the service's, of a stand-in the real one's."""
     found: dict[Contract, str] = {}
-    for woven in list(REGISTRY):
+    for woven in ROSTER.of_kind(kind):
         name = woven.state.get("stands for", woven.name)
         first = "taken over" in woven.state
         for contract in woven.contracts:
@@ -163,6 +168,7 @@ def _take_over(fake: type, name: str, value: object, wovens: list[Woven]) -> Non
         return
     for woven in wovens:
         woven.state["taken over"] = True
+        ROSTER.changed(woven)
     known = woven_of(function)
     own_name = getattr(function, "__name__", None) == name
     label = known.name if known is not None else describe(function) if own_name else f"{fake.__qualname__}.{name}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, final
 
+from lifeguard.data import record
 from lifeguard.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ OUTSIDE: Final = Outside()
 """The outside world as an owner: what is handed to it is settled."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AllOf:
     """Several releases that are all needed. Made by `all_of`."""
 
@@ -69,7 +69,7 @@ def all_of(*parts: str) -> AllOf:
     return AllOf(parts)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Grace:
     """How often a closing scope looks again before it judges work that ends in the background.
 

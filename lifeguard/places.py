@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 
-_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+from lifeguard.data import GENERATED, record
 
-GENERATED = "<lifeguard "
-"""How the file name of every generated wrapper begins."""
+_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 _STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _PLUMBING = tuple(
@@ -53,7 +51,7 @@ USER_FILES: set[str] = set()
 """Files that are known to be the user's own: a frame of one of them made its calls itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """A line of the user's code.
 

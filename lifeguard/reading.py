@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lifeguard.contracts import Contract
+from lifeguard.data import record
 from lifeguard.keys import (
     NOTHING,
     AmountExpression,
@@ -42,7 +42,7 @@ _NAMING = frozenset({"releases", "transfers", "uses", "rolls_back"})
 """The end of these speaks of the generation that the key named when the call began."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ending:
     """How a call ended: with a result, or with an error."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from lifeguard.data import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Rule:
     """One rule.
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import Token
-from dataclasses import replace
 from typing import Any, Final, Literal, TypeVar, overload
 
 from lifeguard import context
@@ -24,20 +22,23 @@ from lifeguard.context import (
     make_current,
     outwards,
 )
+from lifeguard.data import replace
 from lifeguard.enforcement import FailFast, Policy, Told, enforce, switch, tell_safely
 from lifeguard.errors import DeclarationError, UsageError, misused
 from lifeguard.grace import wait, wait_async
 from lifeguard.hand_events import HandEvents
 from lifeguard.keys import problem_text, repr_safely
 from lifeguard.kinds import Grace, Kind
+from lifeguard.lazily import inspect
 from lifeguard.ledger import account
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.records import Finding
 from lifeguard.places import raised_at, user_place
+from lifeguard.roster import ROSTER
 from lifeguard.settings import Reach, Settings, read_settings
 from lifeguard.telling import check_invariant
 from lifeguard.text import render
-from lifeguard.verdict import Allowed, Counts, Outstanding, Verdict, Violation
+from lifeguard.verdict import Allowed, Counts, Names, Outstanding, Verdict, Violation
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,6 +92,7 @@ class Scope(HandEvents):
             prepare()
         self._state = "open"
         LEDGER.open(self.book)
+        ROSTER.scope_opened(self.book.opened_at)
         OPEN.append(self)
         if self.reach == "process":
             PROCESS.append(self)
@@ -343,7 +345,7 @@ class Scope(HandEvents):
             ended=ended,
             excused=lambda *what: any(one.would_cover(*what) for one in self._allowances),
         )
-        unused = tuple(name for ask in context.unused_contracts for name in ask(since, self))
+        unused = Names([ask(since, self) for ask in context.unused_contracts])
         findings, allowed = self._sift(self.book.findings)
         for one in self._allowances:
             if not one.used and error is None and switch() != "off":

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from lifeguard.context import Observer
 from lifeguard.contracts import expect_kinds
+from lifeguard.data import record
 from lifeguard.enforcement import Policy, read_policy
 from lifeguard.errors import DeclarationError
 from lifeguard.keys import repr_safely
@@ -17,7 +17,7 @@ from lifeguard.verdict import Outstanding
 Reach = Literal["context", "process"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Settings:
     """The settings of a scope; those of a decorating scope make a fresh scope for every call."""
 

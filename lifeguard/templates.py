@@ -7,9 +7,8 @@ a list.
 
 from __future__ import annotations
 
-import re
-
 from lifeguard.fast import Simple
+from lifeguard.lazily import re
 from lifeguard.ledger.records import Verb
 from lifeguard.speedups import COMPILED
 
@@ -291,9 +290,6 @@ try:
 {indent}except lg_Exception as lg_error:
 {indent}    lg_key = lg_unread(lg_woven, lg_error)"""
 
-_RESULT = re.compile(r"^result\b")
-"""An expression has one name, at its front."""
-
 
 def source(
     form: str, simple: Simple | None, *, receiver: str | None, name: str, parameters: str, passed: str, read: str
@@ -311,7 +307,7 @@ def source(
     """
     if simple is None or form != "function":
         return _BY_FORM[form].format(name=name, parameters=parameters, passed=passed, read=read)
-    code = _RESULT.sub("lg_result", simple.code)
+    code = re.sub(r"^result\b", "lg_result", simple.code)  # an expression has one name, at its front
     common = {"name": name, "parameters": parameters, "passed": passed, "read": read, "receiver": receiver}
     releases = simple.verb is Verb.RELEASE
     early = f"lg_key = {code}" if code.isidentifier() else _KEY.format(code=code, indent=" " * 8)

@@ -5,17 +5,17 @@ Nothing here refers to the user's objects: keys are plain values or texts, place
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, overload
 
+from lifeguard.data import field, field_names, record
 from lifeguard.places import Place
 
 SCHEMA_VERSION: Final = 1
 """Version of the data that `as_dict` gives. It grows when a field changes its meaning or goes away."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One event in the history of an obligation.
 
@@ -47,7 +47,7 @@ class Entry:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Subject:
     """What an obligation is about: a key, of a kind where one was named."""
 
@@ -63,7 +63,7 @@ class Subject:
         return {"kind": self.kind, "key": self.text}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Outstanding:
     """An obligation that is open now.
 
@@ -93,7 +93,7 @@ class Outstanding:
         return f"{self.kind} {self.key_text} ({self.state})"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Violation:
     """One broken rule.
 
@@ -181,7 +181,7 @@ class Violation:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Allowed:
     """A violation that an allowance covers, with the reason that was given."""
 
@@ -189,7 +189,7 @@ class Allowed:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Counts:
     """What a scope saw of one kind. Raised calls are not counted, except as failures."""
 
@@ -204,10 +204,48 @@ class Counts:
 
     def as_dict(self) -> dict[str, int]:
         """The counts as JSON-ready data."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in field_names(self)}
 
 
-@dataclass(frozen=True, slots=True)
+class Names(Sequence[str]):
+    """Names that are worked out when somebody looks, by what was true before."""
+
+    __slots__ = ("_names", "_parts")
+
+    def __init__(self, parts: Iterable[Callable[[], Iterable[str]]]) -> None:
+        self._parts = tuple(parts)
+        self._names: tuple[str, ...] | None = None
+
+    def _all(self) -> tuple[str, ...]:
+        if self._names is None:
+            self._names = tuple(name for part in self._parts for name in part())
+            self._parts = ()
+        return self._names
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+        return self._all()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return self._all() == (other._all() if isinstance(other, Names) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return tuple, (self._all(),)
+
+
+@record
 class Verdict:
     """Everything that one scope has to say.
 
@@ -235,7 +273,7 @@ class Verdict:
     watched: Mapping[str, Counts] = field(default_factory=dict)
     nowhere: int = 0
     elsewhere: int = 0
-    unused: tuple[str, ...] = ()
+    unused: Sequence[str] = ()
     remember: int | None = 1024
 
     @property

@@ -13,6 +13,7 @@ from typing import Any, Final
 from lifeguard import context, fast
 from lifeguard.context import AWAITING, CURRENT, LANES, LEDGER, NO_LANES, PROCESS, SPANS, Attempt, Fault, Saboteur
 from lifeguard.contracts import Contract
+from lifeguard.data import GENERATED
 from lifeguard.errors import ViolationError
 from lifeguard.fast import simple_of
 from lifeguard.keys import Key, KeyExpression, Unreadable, problem_text
@@ -21,8 +22,9 @@ from lifeguard.ledger.book import is_open
 from lifeguard.ledger.lanes import Lane, Plain
 from lifeguard.ledger.records import Act, Call, Generation, Outcome, Ref, Verb
 from lifeguard.ledger.spans import Span
-from lifeguard.places import GENERATED, Site, caller, raised_at
+from lifeguard.places import Site, caller, raised_at
 from lifeguard.reading import Ending, Reading
+from lifeguard.roster import ROSTER, Entry
 from lifeguard.telling import own_defect, tell
 
 Function = Callable[..., Any]
@@ -41,6 +43,7 @@ class Woven:
         "active",
         "classes",
         "contracts",
+        "entry",
         "function",
         "last",
         "name",
@@ -59,7 +62,8 @@ class Woven:
         self.origin = origin  # by which stand-in it was bound; "" where the decorator stands at the function
         self.receiver: str | None = None  # the name of the parameter that is the receiver
         self.active = True
-        self.last = -1  # the ledger's number at the last call that was watched
+        self.entry: Entry | None = None  # its place in the roster
+        self.last = -1  # the ledger's number at its first watched call since a scope was last opened
         self.wrapper: weakref.ref[Any] | None = None
         self.simple = simple_of(contracts)  # what the fast lane needs; None where they are not that plain
         self.classes: dict[int, tuple[weakref.ref[type], int]] = {}  # their classes, with the number of the call
@@ -330,7 +334,8 @@ def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site 
     targets = LEDGER.begin(call, named, watched.spans, tuple(failing))
     if targets is not None:
         watched.targets = dict(zip(named, targets, strict=True))
-    woven.last = call.began
+    if woven.last < ROSTER.opened:
+        ROSTER.called(woven, call.began)
     if receiver is not None:
         woven.saw(receiver, call.began)
     if spans and form != "generator":

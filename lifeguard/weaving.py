@@ -9,26 +9,26 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import keyword
-import linecache
 import sys
 import weakref
 from _thread import get_ident
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
 from types import CodeType, FunctionType
 from typing import Any
 
 from lifeguard import context, fast, templates, watching
 from lifeguard.contracts import Contract, contradiction
+from lifeguard.data import GENERATED, replace
 from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
 from lifeguard.keys import KeyExpression, after, parse_key, repr_safely
 from lifeguard.kinds import Kind, Rollback
+from lifeguard.lazily import inspect, linecache
 from lifeguard.ledger.lanes import used
 from lifeguard.managers import WatchedAsyncManager, WatchedManager
-from lifeguard.places import GENERATED, USER_FILES
+from lifeguard.places import USER_FILES
+from lifeguard.roster import ROSTER
 from lifeguard.speedups import COMPILED
 from lifeguard.watching import Function, Woven
 
@@ -38,9 +38,6 @@ them, and be dropped.
 """
 
 _MARK = "__lifeguard__"
-
-REGISTRY: weakref.WeakSet[Woven] = weakref.WeakSet()
-"""Every woven function that still exists."""
 
 DROPPED: list[tuple[weakref.ref[Any], str, frozenset[Kind]]] = []
 """Functions whose wrapper has gone although they themselves had not, with the kinds of its contracts: a decorator above
@@ -191,7 +188,7 @@ def weave(
     wrapper = _build(woven, function, form, visible)
     _dress(wrapper, function, attributes, woven)
     woven.wrapper = weakref.ref(wrapper)
-    REGISTRY.add(woven)
+    ROSTER.enrol(woven)
     _watch_for_drop(woven, function)
     return wrapper
 

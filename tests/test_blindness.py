@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -321,6 +322,64 @@ def test_contracts_of_seen_kinds_that_saw_no_call() -> None:
     one = Mine()
     assert [f"{Mine.__qualname__}.{name}" for name in ("check", "delete")] == unused(lambda: one.create("a"), "Mine")
     assert [] == unused(lambda: None, "Mine")
+
+
+def test_each_scope_knows_its_own_calls() -> None:
+    """A call counts for the scopes that were open, whatever was called since, and whenever somebody looks."""
+    kind = Resource("own")
+
+    @uses(kind, key="name")
+    def first(name: str) -> None: ...
+
+    @uses(kind, key="name")
+    def second(name: str) -> None: ...
+
+    @uses(kind, key="name")
+    def third(name: str) -> None: ...
+
+    def names(verdict: Verdict | None) -> list[str]:
+        assert verdict is not None
+        return [name.rpartition(".")[2] for name in verdict.unused]
+
+    with scope("outer", on_violation="record") as outer:
+        first("a")
+        first("a")
+        with scope("inner", on_violation="record") as inner:
+            second("a")
+        with scope("next", on_violation="record") as after:
+            first("a")
+        third("a")
+        second("a")
+    assert ["first", "third"] == names(inner.verdict)
+    assert ["second", "third"] == names(after.verdict)
+    assert [] == names(outer.verdict)
+
+
+def test_unused_is_what_was_true_at_the_closing() -> None:
+    """What is woven, called or gone later changes nothing, and looking twice neither; as data it is a plain tuple."""
+    kind = Resource("fixed")
+
+    @uses(kind, key="name")
+    def called(name: str) -> None: ...
+
+    @uses(kind, key="name")
+    def quiet(name: str) -> None: ...
+
+    verdict = judged(lambda: called("a"))
+
+    @uses(kind, key="name")
+    def later(name: str) -> None: ...
+
+    name = f"{test_unused_is_what_was_true_at_the_closing.__name__}.<locals>.quiet"
+    with scope("other"):
+        quiet("a")
+    del quiet
+    gc.collect()
+    assert (name,) == verdict.unused
+    assert verdict.unused == (name,)
+    assert (name,) == pickle.loads(pickle.dumps(verdict.unused)) == tuple(verdict.unused)
+    assert f"({name!r},)" == repr(verdict.unused)
+    assert [name] == verdict.as_dict()["unused"]
 
 
 def test_bound_contracts_that_saw_no_call() -> None:

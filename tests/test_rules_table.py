@@ -110,7 +110,7 @@ def test_unknown_rule_names_those_that_exist(written: str, hint: str) -> None:
 
 
 def test_table_is_a_leaf() -> None:
-    """Everything may read the table, so it imports nothing of lifeguard."""
+    """Everything may read the table, so it imports nothing of lifeguard but what makes records."""
     tree = ast.parse(Path(lifeguard.rules.__file__).read_text())
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert set() == {name for name in imported if name and name.startswith("lifeguard")}
+    assert {"lifeguard.data"} == {name for name in imported if name and name.startswith("lifeguard")}

@@ -6,10 +6,10 @@ import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from itertools import product
 from typing import Any, TypeAlias, cast, final
 
+from lifeguard.data import record
 from lifeguard.errors import DeclarationError
 from lifeguard.keys import grammar
 from lifeguard.keys.grammar import Part, source_of
@@ -233,7 +233,7 @@ class AmountExpression(Reading):
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Pattern:
     """Selects keys by some of their parts.
 

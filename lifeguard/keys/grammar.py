@@ -5,16 +5,16 @@ Nothing of the user's runs here; a form that is not in the language is a Declara
 
 from __future__ import annotations
 
-import ast
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any, NoReturn, cast
 
+from lifeguard.data import record
 from lifeguard.errors import DeclarationError
 from lifeguard.keys.reprs import repr_safely
+from lifeguard.lazily import ast, inspect
 
 RESULT = "result"
 """The name of the return value in every expression, even where a parameter has the same name."""
@@ -33,47 +33,48 @@ _CONDITION_GRAMMAR = (
 _UNUSUAL_CODE = 0x20 | 0x80 | 0x200
 """The flags of generators, coroutines and async generators (inspect.CO_GENERATOR and its siblings)."""
 
-_NOT_ALLOWED: tuple[tuple[type[ast.AST], str], ...] = (
-    (ast.Call, "a call"),
-    (ast.BinOp, "an operator"),
-    (ast.UnaryOp, "an operator"),
-    (ast.Compare, "a comparison"),
-    (ast.BoolOp, "a logical operator"),
-    (ast.Slice, "a slice"),
-    (ast.Starred, "a starred value"),
-    (ast.Lambda, "a lambda in text"),
-    (ast.IfExp, "an if-expression"),
-    (ast.JoinedStr, "an f-string"),
-    (ast.NamedExpr, "an assignment"),
-    (ast.Constant, "a literal"),
-    (ast.Tuple, "a tuple"),
-    (ast.List, "a list"),
-    (ast.Set, "a set"),
-    (ast.Dict, "a dict"),
-    (ast.ListComp, "a comprehension"),
-    (ast.SetComp, "a comprehension"),
-    (ast.DictComp, "a comprehension"),
-    (ast.GeneratorExp, "a comprehension"),
-    (ast.Await, "an await"),
-    (ast.Yield, "a yield"),
-    (ast.YieldFrom, "a yield"),
-)
+_NOT_ALLOWED = {
+    "Call": "a call",
+    "BinOp": "an operator",
+    "UnaryOp": "an operator",
+    "Compare": "a comparison",
+    "BoolOp": "a logical operator",
+    "Slice": "a slice",
+    "Starred": "a starred value",
+    "Lambda": "a lambda in text",
+    "IfExp": "an if-expression",
+    "JoinedStr": "an f-string",
+    "NamedExpr": "an assignment",
+    "Constant": "a literal",
+    "Tuple": "a tuple",
+    "List": "a list",
+    "Set": "a set",
+    "Dict": "a dict",
+    "ListComp": "a comprehension",
+    "SetComp": "a comprehension",
+    "DictComp": "a comprehension",
+    "GeneratorExp": "a comprehension",
+    "Await": "an await",
+    "Yield": "a yield",
+    "YieldFrom": "a yield",
+}
+"""What the node of a tree is called, by the name of its class."""
 
-_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], object]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
-    ast.In: lambda left, right: left in right,
-    ast.NotIn: lambda left, right: left not in right,
+_COMPARISONS: dict[str, Callable[[Any, Any], object]] = {
+    "Eq": operator.eq,
+    "NotEq": operator.ne,
+    "Lt": operator.lt,
+    "LtE": operator.le,
+    "Gt": operator.gt,
+    "GtE": operator.ge,
+    "Is": operator.is_,
+    "IsNot": operator.is_not,
+    "In": lambda left, right: left in right,
+    "NotIn": lambda left, right: left not in right,
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Each:
     """Many keys at once: one for each item of what the expression gives. Made by `each`."""
 
@@ -83,7 +84,7 @@ class Each:
         return f"each({source_of(self.expression)})"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class After:
     """An expression that is read when the call has returned. Made by `after`."""
 
@@ -140,7 +141,7 @@ def source_of(form: object) -> str:
     return repr_safely(form)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Part:
     """One element of an expression, with its own moment.
 
@@ -294,7 +295,7 @@ def _offender(node: ast.expr) -> tuple[ast.expr, str] | None:
 
 
 def _name_of(node: ast.AST) -> str:
-    return next((name for kind, name in _NOT_ALLOWED if isinstance(node, kind)), "not in the grammar")
+    return _NOT_ALLOWED.get(type(node).__name__, "not in the grammar")
 
 
 def _refuse_node(offender: ast.expr, name: str, whole: object, what: str, grammar: str) -> NoReturn:
@@ -309,27 +310,24 @@ def _path_part(node: ast.expr, whole: object, what: str, *, late: bool, many: bo
     return Part(source or text, names, frozenset(), text, read, late or RESULT in names, many)
 
 
-class _Bind(ast.NodeTransformer):
-    """Turns the names of parameters into look-ups."""
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        if node.id == RESULT:
-            return node
-        return ast.Subscript(ast.Name("arguments", ast.Load()), ast.Constant(node.id), ast.Load())
-
-
 def compile_path(node: ast.expr) -> tuple[str, frozenset[str], Read]:
     """Compile a path that is known to be in the grammar.
 
     Args:
-        node: a name, attribute or subscript; it is not used again by the caller.
+        node: a name, attribute or subscript.
 
     Returns:
         Its text, the names in it, and the function that reads it.
     """
     text = ast.unparse(node)
-    names = frozenset({piece.id for piece in ast.walk(node) if isinstance(piece, ast.Name)})
-    bound = f"lambda arguments, result: {ast.unparse(_Bind().visit(node))}"
+    first: ast.AST = node
+    while isinstance(first, ast.Attribute | ast.Subscript):
+        first = first.value
+    assert isinstance(first, ast.Name)
+    # A path begins with its only name: it becomes a look-up, and the rest stays as it is.
+    start = RESULT if first.id == RESULT else f"arguments[{first.id!r}]"
+    bound = f"lambda arguments, result: {start}{text[len(first.id) :]}"
+    names = frozenset({first.id})
     read: Read = eval(compile(bound, f"<lifeguard key {text}>", "eval"), {"__builtins__": {}})
     return text, names, read
 
@@ -361,8 +359,6 @@ def _wanted(function: Callable[..., object], whole: object, what: str) -> tuple[
             free = set(named[count - len(function.__defaults__ or ()) : count]) | set(function.__kwdefaults__ or ())
             required = [name for name in named if name not in free]
             return list(named[: code.co_posonlyargcount]), required, [name for name in named if name in free]
-    import inspect
-
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -385,7 +381,7 @@ Lookup = Callable[[int], object]
 Evaluate = Callable[[Lookup], object]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Test:
     """A condition taken apart: the paths that it reads, and how their values make its own."""
 
@@ -444,7 +440,7 @@ class _ConditionBuilder:
             return lambda read: not operand(read)
         if isinstance(node, ast.Compare):
             operands = [self.build(value) for value in (node.left, *node.comparators)]
-            return _comparison(operands, [_COMPARISONS[type(sign)] for sign in node.ops])
+            return _comparison(operands, [_COMPARISONS[type(sign).__name__] for sign in node.ops])
         if _literal(node):
             literal: object = ast.literal_eval(node)
             return lambda read: literal

@@ -11,7 +11,6 @@ import sys
 import weakref
 from _thread import get_ident
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from enum import Enum
 from itertools import count
 from types import ModuleType
@@ -347,6 +346,8 @@ def _dataclass(value: Any, cls: Any) -> Tagged | None:
             continue
         if not (parameters.frozen and parameters.eq):
             return None
+        from dataclasses import fields
+
         names = [field.name for field in fields(base) if field.compare]
         try:
             values = [getattr(value, name) for name in names]

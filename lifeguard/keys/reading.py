@@ -8,9 +8,9 @@ told by `now` or `finish`, so that a contract whose condition turns out false re
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast, final
 
+from lifeguard.data import record
 from lifeguard.errors import DeclarationError
 from lifeguard.keys.grammar import RESULT, Part, source_of
 from lifeguard.keys.reprs import problem_text, repr_safely
@@ -36,7 +36,7 @@ class Unreadable(Exception):
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Problem:
     """What is kept of a part that could not be read."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from lifeguard.keys import identity
 from lifeguard.keys.identity import Key, ObjectKey, Tag, Tagged
@@ -18,6 +17,9 @@ PART_LIMIT = 64
 
 _ALIKE_BITS = 4096
 """Whole numbers with more bits are not compared with texts."""
+
+
+_HEX: Final = "0123456789abcdefABCDEF"
 
 
 def show(key: Key, limit: int = SHOWN_LIMIT) -> str:
@@ -122,7 +124,7 @@ def _forms(key: Key) -> frozenset[str]:
 
 def _uuid_form(text: str) -> tuple[str, ...]:
     digits = text.lower().removeprefix("urn:uuid:").strip("{}").replace("-", "")
-    return (f"uuid {digits}",) if len(digits) == 32 and set(digits) <= set(string.hexdigits) else ()
+    return (f"uuid {digits}",) if len(digits) == 32 and set(digits) <= set(_HEX) else ()
 
 
 def _tagged_forms(key: Tagged) -> frozenset[str]:

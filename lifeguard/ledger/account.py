@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
+from lifeguard.data import field_names, record
 from lifeguard.keys import Key, alike, identify, plain, show, show_fields
 from lifeguard.kinds import Kind, Resource, Rollback
+from lifeguard.lazily import re
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.invariants import subject_of
 from lifeguard.ledger.records import Finding, Generation, Note
@@ -21,7 +21,7 @@ PAYERS_SHOWN: Final = 4
 """So many of the functions that may pay are named."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record
 class Payer:
     """A function that may pay.
 
@@ -41,8 +41,33 @@ class Payer:
 _LONG: Final = 120
 """A key that takes more characters than this is not spelled out in the line that would allow it."""
 
-payers: list[Callable[[Kind], Iterable[Payer]]] = []
-"""Asked which functions may pay what is owed of a kind."""
+
+class Payers:
+    """The functions that may pay what is owed of a kind; what was asked once is kept."""
+
+    __slots__ = ("_found", "_named")
+
+    def __init__(self, found: Iterable[Payer] = ()) -> None:
+        self._found = tuple(found)
+        self._named: dict[tuple[str, tuple[str, ...], bool], list[str]] = {}
+
+    def named(self, verb: str = "", parts: tuple[str, ...] = (), *, cascading: bool = False) -> list[str]:
+        """Their names in order: of all, or of those that pay so, one of these parts, or with all parts."""
+        asked = verb, parts, cascading
+        names = self._named.get(asked)
+        if names is None:
+            names = self._named[asked] = sorted(
+                {
+                    one.name
+                    for one in self._found
+                    if verb in ("", one.verb) and (not parts or one.part in parts) and (one.cascade or not cascading)
+                }
+            )
+        return names
+
+
+payers: list[Callable[[Kind], Payers]] = []
+"""Asked which functions may pay what is owed of a kind; who can tell puts himself in."""
 
 
 def name_of(kind: Kind, key: Key) -> str:
@@ -81,7 +106,7 @@ def counts(book: Book) -> dict[str, Counts]:
     """What a book saw of each kind, by name; kinds of one name are added up."""
     found: dict[str, Counts] = {}
     for kind, tally in book.tallies.copy().items():
-        new = {name: getattr(tally, name) for name in Counts.__slots__}
+        new = {name: getattr(tally, name) for name in field_names(Counts)}
         table = book.tables.get(kind)
         if table is not None:
             for name in ("acquired", "released", "used", "forgotten"):
@@ -161,29 +186,28 @@ def _owed(generation: Generation | None) -> str:
     kind, what = generation.kind, name_of(generation.kind, generation.key)
     paying = _payers_of(kind)
     if isinstance(kind, Rollback):
-        return f"roll back {what}{_named(paying)}"
+        return f"roll back {what}{_named(paying.named())}"
     due = _due(generation) if is_open(generation) else " once"
     if generation.state is State.DOUBT:
         release = f"find out whether {what} exists, and release it"
     else:
         release = f"release {what}{due}"
-    remaining = generation.remaining
-    releases = [one for one in paying if one.verb == "releases" and (not remaining or one.part in remaining)]
-    transfers = [one for one in paying if one.verb == "transfers"]
+    releases = paying.named("releases", tuple(generation.remaining))
+    transfers = paying.named("transfers")
     ways = [f"{release}{_named(releases)}"] if releases or not transfers else []
     if transfers:
         ways.append(f"hand {'it' if ways else what} over{_named(transfers)}")
     parent = generation.parent
     if parent is not None and is_open(parent):
-        taking = [one for one in _payers_of(parent.kind) if one.verb == "releases" and (kind.cascade or one.cascade)]
+        taking = _payers_of(parent.kind).named("releases", cascading=not kind.cascade)
         if kind.cascade or taking:
             whole = f"release {name_of(parent.kind, parent.key)}, which takes it along{_named(taking)}"
             ways = [whole] if kind.cascade and not releases and not transfers else [*ways, whole]
     return ", or ".join(ways)
 
 
-def _payers_of(kind: Kind) -> list[Payer]:
-    return sorted({payer for ask in payers for payer in ask(kind)})
+def _payers_of(kind: Kind) -> Payers:
+    return payers[-1](kind) if payers else Payers()
 
 
 def _due(generation: Generation) -> str:
@@ -194,8 +218,7 @@ def _due(generation: Generation) -> str:
     return f" {generation.count} times" if generation.count > 1 else ""
 
 
-def _named(paying: Iterable[Payer]) -> str:
-    names = sorted({one.name for one in paying})
+def _named(names: list[str]) -> str:
     if not names:
         return " (no contract names a function that does)"
     more = f" and {len(names) - PAYERS_SHOWN} more" if len(names) > PAYERS_SHOWN else ""

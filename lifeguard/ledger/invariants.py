@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from lifeguard.data import record
 from lifeguard.keys import Key, identify, plain, show_fields
 from lifeguard.kinds import Kind, Resource, Rollback
 from lifeguard.verdict import Subject
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lifeguard.ledger.records import Generation
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Holding:
     """One resource that is held.
 
@@ -39,7 +39,7 @@ class Holding:
         return self.fields[field]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Breach:
     """One place where an invariant does not hold: of which kind, for which key, and why."""
 

@@ -7,8 +7,8 @@ end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from lifeguard.data import record
 from lifeguard.keys import Key
 from lifeguard.kinds import Kind, Resource, Rollback
 from lifeguard.ledger.book import Book, Tables, is_open
@@ -21,7 +21,7 @@ TINY = 1e-9
 Matches = Callable[[Key], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Choice:
     """Which obligations a span speaks of.
 
@@ -107,7 +107,7 @@ class Span:
         return self.choice.reaches_out and shares_scope(self.call.chain, generation.book, call.chain)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Taken:
     """What was held when a span began, and who held it."""
 
