@@ -25,7 +25,7 @@ from lifeguard.context import (
     outwards,
 )
 from lifeguard.enforcement import FailFast, Policy, Told, enforce, switch, tell_safely
-from lifeguard.errors import DeclarationError, UsageError, misused
+from lifeguard.errors import DeclarationError, UsageError, ViolationError, misused
 from lifeguard.grace import wait, wait_async
 from lifeguard.hand_events import HandEvents
 from lifeguard.keys import problem_text, repr_safely
@@ -410,6 +410,10 @@ class Scope(HandEvents):
     def verdict(self) -> Verdict | None:
         """Everything that the scope has to say; None until it is closed."""
         return self._verdict
+
+    def let_through(self, error: ViolationError) -> None:
+        """Say that what an inner scope raised was not swallowed: whoever caught it sees to it that it is told."""
+        self._swallowed = [one for one in self._swallowed if not one.is_among([error])]
 
     @property
     def watched(self) -> Mapping[str, Counts]:
