@@ -411,6 +411,11 @@ class Scope(HandEvents):
         """Everything that the scope has to say; None until it is closed."""
         return self._verdict
 
+    @property
+    def kinds(self) -> frozenset[Kind] | None:
+        """The kinds that it was made to watch; None for all but those that it ignores."""
+        return frozenset(self._settings.only) if self._settings.only is not None else None
+
     def let_through(self, error: ViolationError) -> None:
         """Say that what an inner scope raised was not swallowed: whoever caught it sees to it that it is told."""
         self._swallowed = [one for one in self._swallowed if not one.is_among([error])]

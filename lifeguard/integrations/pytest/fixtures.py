@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lifeguard import Scope, context
@@ -27,8 +27,8 @@ def name_of(fixturedef: Any, request: Any) -> str:
 class LongFixture:
     """One life of such a fixture, from its set-up to its end.
 
-    Its scope takes over while it is set up and while it is torn down. In between it stands behind the scope of whichever
-    test runs; there is none at all where the set-up acquired nothing.
+    Its scope takes over while it is set up and while it is torn down. In between it only holds what it has, behind the scope
+    of whichever test runs; there is none at all where the set-up acquired nothing.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class LongFixture:
         self._ending = contextlib.ExitStack()
 
     @contextlib.contextmanager
-    def set_up(self) -> Any:
+    def set_up(self) -> Iterator[None]:
         """Watch the set-up."""
         __tracebackhide__ = True
         self._scope = self._choice.make(self._name).open()
@@ -73,5 +73,19 @@ class LongFixture:
         self._error = None
 
 
-def _current(scope: Scope) -> contextlib.AbstractContextManager[object]:
-    return context.taking_over(scope) if scope.reach == "process" else scope.active()
+@contextlib.contextmanager
+def _current(scope: Scope) -> Iterator[None]:
+    """Let a fixture's scope take what is acquired now. Before and after, it takes nothing: tests that are switched off, and
+    kinds that a test ignores, are none of its business.
+    """
+    __tracebackhide__ = True
+    if scope.reach != "process":
+        with scope.active():
+            yield
+        return
+    scope.book.only = scope.kinds
+    try:
+        with context.taking_over(scope):
+            yield
+    finally:
+        scope.book.only = frozenset()

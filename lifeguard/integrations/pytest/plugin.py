@@ -33,6 +33,7 @@ class _Watch:
         choice: what was chosen for it.
         scope: its scope; None where it is switched off.
         error: what its set-up or its body raised.
+        ran: whether it came to its body.
         contracts: what its marker applies.
         pending: what was found of fixtures that ended meanwhile.
         told: what its last report will carry, for the process that reports.
@@ -41,6 +42,7 @@ class _Watch:
     choice: Choice
     scope: Scope | None = None
     error: BaseException | None = None
+    ran: bool = False
     contracts: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     pending: list[ViolationError] = field(default_factory=list)
     told: dict[str, Any] = field(default_factory=dict)
@@ -147,7 +149,7 @@ class Plugin:
         problems: list[BaseException] = []
         if watch.scope is not None:
             own, other = self._judge(watch.scope, watch.choice, watch.error, watch.told)
-            watch.told["tests"] = 1
+            watch.told["tests"] = int(watch.ran)
             _put_properties(item, watch.scope)
             del item.stash[SCOPE_OF]
             watch.contracts.close()
@@ -234,6 +236,7 @@ class Plugin:
             return report
         if call.when != "teardown":
             watch.error = call.excinfo.value if call.excinfo is not None else None
+            watch.ran = call.when == "call"
             if call.when == "call" and watch.scope is not None and report.passed and not hasattr(report, "wasxfail"):
                 vars(report)["lifeguard"] = {"held": True}
         else:
@@ -301,7 +304,7 @@ class Plugin:
         woven = [one for one in list(REGISTRY) if not one.state.get("taken over")]
         told = {
             "contracts": sorted({one.name for one in woven if one.active}),
-            "called": sorted({one.name for one in woven if one.active and one.last > self._began}),
+            "called": sorted({one.name for one in woven if one.active and one.last >= self._began}),
             "late": self._late,
             "left": self._left,
         }

@@ -46,7 +46,7 @@ class Summary:
         self.contracts: set[str] = set()
         self.called: set[str] = set()
         self.late: list[str] = []  # what was found too late to fail a test
-        self._tests = self._fixtures = self._allowed = self._failed_tests = 0
+        self._tests = self._fixtures = self._allowed = 0
         self._counts: dict[str, Counter[str]] = {}
         self._found: Counter[Known] = Counter()
         self._failed: Counter[Known] = Counter()
@@ -81,14 +81,11 @@ class Summary:
         self._allowed += data.get("allowed", 0)
         for kind, numbers in data.get("watched", {}).items():
             self._counts.setdefault(kind, Counter()).update(numbers)
-        failed = False
         for *parts, excused in data.get("findings", ()):
             known = Known(*parts)
             self._found[known] += 1
             if not excused:
                 self._failed[known] += 1
-                failed = True
-        self._failed_tests += failed
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """A test that ran is shown once it is torn down and judged: as passed, or as failed."""
@@ -208,7 +205,7 @@ class Summary:
         parts = [f"{watched} watched", contracts, _told(total)]
         excused = (self._found - self._failed).total()
         if self._failed:
-            parts.append(f"{_plural(self._failed.total(), 'violation')} in {_plural(self._failed_tests, 'test')}")
+            parts.append(_plural(self._failed.total(), "violation"))
         if self._written is not None:
             assert self.baseline is not None
             parts.append(f"wrote {self.baseline.path.name}: {self._written}")
