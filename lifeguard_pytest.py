@@ -254,7 +254,11 @@ def of_the_run(option: Option, config: pytest.Config) -> tuple[object, str]:
         return option.value(given, option.command), option.command
     try:
         given = config.getini(option.ini)
-    except (ValueError, TypeError) as error:  # as pytest reads truth, or a TOML value of another type
+    except (
+        ValueError,
+        TypeError,
+        pytest.UsageError,
+    ) as error:  # as pytest reads truth, or a TOML value of another type
         where = f"{option.ini} in {config.inipath}"
         raise pytest.UsageError(f"{where}: {error}; it takes {option.takes}") from None
     if given is None:

@@ -88,7 +88,8 @@ class Suite:
         head = "import pytest\nimport cloud\nfrom cloud import balance, image, images, leak, port, ports\n"
         self.write(name, head + textwrap.dedent(text))
 
-    def _arguments(self, arguments: tuple[str, ...], plugins: tuple[str, ...]) -> list[str]:
+    def arguments(self, *arguments: str, plugins: tuple[str, ...] = ()) -> list[str]:
+        """What to give to pytest: the plugin where it is not installed, and others' plugins only where they take part."""
         load = [] if ENTRY_POINT else ["-p", "lifeguard_pytest"]
         unused = [
             one for one in ("randomly", "asyncio", "anyio", "trio", "xdist", "hypothesispytest") if one not in plugins
@@ -98,15 +99,15 @@ class Suite:
 
     def run(self, *arguments: str, plugins: tuple[str, ...] = ()) -> pytest.RunResult:
         """Run in this process, switched on; `plugins` are those of others that take part."""
-        return self.pytester.runpytest_inprocess(*self._arguments(("--lifeguard", *arguments), plugins))
+        return self.pytester.runpytest_inprocess(*self.arguments("--lifeguard", *arguments, plugins=plugins))
 
     def run_as_it_is(self, *arguments: str, plugins: tuple[str, ...] = ()) -> pytest.RunResult:
         """The same without switching it on."""
-        return self.pytester.runpytest_inprocess(*self._arguments(arguments, plugins))
+        return self.pytester.runpytest_inprocess(*self.arguments(*arguments, plugins=plugins))
 
     def run_apart(self, *arguments: str, plugins: tuple[str, ...] = ()) -> pytest.RunResult:
         """Run in a process of its own, without switching it on."""
-        return self.pytester.runpytest_subprocess(*self._arguments(arguments, plugins))
+        return self.pytester.runpytest_subprocess(*self.arguments(*arguments, plugins=plugins))
 
 
 def closing_line(result: pytest.RunResult) -> str:
