@@ -300,6 +300,7 @@ class Run:
             of_the_run(option, config)
         self.plugin: Plugin | None = None
         self._summary: Summary | None = None
+        self._refused: str | None = None
 
     def load(self) -> Plugin:
         """The plugin proper."""
@@ -322,12 +323,34 @@ class Run:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Load the plugin where a test asks for it; check what the markers say."""
         if not self.never and (self.plugin is not None or any(_asks(item) for item in session.items)):
-            self.load().check_items(session.items)
+            try:
+                self.load().check_items(session.items)
+            except pytest.UsageError as error:
+                if not hasattr(self.config, "workeroutput"):
+                    raise
+                self._refused = str(error)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """A worker that refused runs no test, and tells the controller why in place of the first."""
+        if self._refused is None:
+            return None
+        report = pytest.TestReport(item.nodeid, item.location, {}, "failed", self._refused, "setup")
+        vars(report)["lifeguard"] = {"refused": self._refused}
+        item.ihook.pytest_runtest_logreport(report=report)
+        return True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """What another process watched is summed up here, where nothing was collected."""
-        if getattr(report, "lifeguard", None) is not None:
+        """What another process watched is summed up here, where nothing was collected.
+
+        Raises:
+            pytest.UsageError: a worker of pytest-xdist refused to run; it could not say so itself.
+        """
+        data = getattr(report, "lifeguard", None)
+        if data is not None:
+            if "refused" in data and not hasattr(self.config, "workeroutput"):
+                raise pytest.UsageError(data["refused"])
             self.summary().add(report)
 
     @pytest.hookimpl(wrapper=True)

@@ -52,6 +52,7 @@ class Summary:
         self._failed: Counter[Known] = Counter()
         self._held: dict[str, pytest.TestReport] = {}
         self._deselected = False
+        self._whole = False  # whether the whole suite ran, to its end
         self._written: str | None = None
 
     # -- one test -------------------------------------------------------------------------------------------------------------
@@ -128,11 +129,12 @@ class Summary:
         return result
 
     def _finish(self, session: pytest.Session, exitstatus: int) -> None:
-        complete = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-        if self.baseline is not None and self.baseline.updating and complete and not session.config.option.collectonly:
-            found = self._found
-            if is_partial(self.config, deselected=self._deselected) or session.shouldfail or session.shouldstop:
-                found = self._found | self.baseline.counts
+        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        self._whole = ended and not (
+            session.shouldfail or session.shouldstop or is_partial(self.config, deselected=self._deselected)
+        )
+        if self.baseline is not None and self.baseline.updating and ended and not session.config.option.collectonly:
+            found = self._found if self._whole else self._found | self.baseline.counts
             write_baseline(self.baseline.path, found)
             self._written = f"{len(found)} entries, {found.total()} findings"
         elif (self.late or self._surplus()) and exitstatus == pytest.ExitCode.OK:
@@ -145,18 +147,16 @@ class Summary:
         return self._found - self.baseline.counts - self._failed
 
     def _stale(self) -> Counter[Known]:
-        if self.baseline is None or self.baseline.updating or is_partial(self.config, deselected=self._deselected):
+        if self.baseline is None or self.baseline.updating or not self._whole:
             return Counter()
         return self.baseline.counts - self._found
 
     @pytest.hookimpl
-    def pytest_terminal_summary(
-        self, terminalreporter: TerminalReporter, exitstatus: int, config: pytest.Config
-    ) -> None:
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter, config: pytest.Config) -> None:
         """What was watched, so that a run that watched nothing is seen to have watched nothing."""
         if config.option.collectonly:
             return
-        details = list(self._details(complete=exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)))
+        details = list(self._details())
         if details:
             terminalreporter.write_sep("=", "lifeguard")
             for line in details:
@@ -169,12 +169,12 @@ class Summary:
             for name in sorted(self.contracts - self.called):
                 terminalreporter.write_line(f"  saw no call: {name}")
 
-    def _details(self, *, complete: bool) -> Iterator[str]:
+    def _details(self) -> Iterator[str]:
         yield from self.late
         if self._surplus():
             yield "found more often than the baseline knows:"
             yield from self._entries(self._surplus())
-        if complete and self._stale():
+        if self._stale():
             assert self.baseline is not None
             yield f"in {self.baseline.path.name}, and not found any more ({UPDATE} takes it out):"
             yield from self._entries(self._stale())
