@@ -300,7 +300,6 @@ class Run:
             of_the_run(option, config)
         self.plugin: Plugin | None = None
         self._summary: Summary | None = None
-        self._refused: str | None = None
 
     def load(self) -> Plugin:
         """The plugin proper."""
@@ -322,23 +321,15 @@ class Run:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Load the plugin where a test asks for it; check what the markers say."""
-        if not self.never and (self.plugin is not None or any(_asks(item) for item in session.items)):
+        if not self.never and (self.plugin is not None or _anyone_asks(session.items)):
             try:
                 self.load().check_items(session.items)
             except pytest.UsageError as error:
                 if not hasattr(self.config, "workeroutput"):
                     raise
-                self._refused = str(error)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        """A worker that refused runs no test, and tells the controller why in place of the first."""
-        if self._refused is None:
-            return None
-        report = pytest.TestReport(item.nodeid, item.location, {}, "failed", self._refused, "setup")
-        vars(report)["lifeguard"] = {"refused": self._refused}
-        item.ihook.pytest_runtest_logreport(report=report)
-        return True
+                self.config.pluginmanager.register(_Refusal(str(error)), "lifeguard-refusal")
+        if "lifeguard" in sys.modules:
+            self.config.pluginmanager.register(_OneLine(), "lifeguard-one-line")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -353,13 +344,17 @@ class Run:
                 raise pytest.UsageError(data["refused"])
             self.summary().add(report)
 
+
+class _OneLine:
+    """For programs that use lifeguard, whether or not the run is switched on."""
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """The line of the short summary is one line, under CI, too."""
         report = yield
-        if call.excinfo is not None and "lifeguard.errors" in sys.modules:
+        if call.excinfo is not None:
             from lifeguard.errors import ViolationError
 
             if isinstance(call.excinfo.value, ViolationError):
@@ -369,8 +364,31 @@ class Run:
         return report
 
 
-def _asks(item: pytest.Item) -> bool:
-    return item.get_closest_marker(MARKER) is not None or "lifeguard_scope" in getattr(item, "fixturenames", ())
+class _Refusal:
+    """A worker of pytest-xdist that refused to run: it runs no test, and tells the controller why in place of the first."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool:
+        """Report, and run nothing."""
+        report = pytest.TestReport(item.nodeid, item.location, {}, "failed", self._why, "setup")
+        vars(report)["lifeguard"] = {"refused": self._why}
+        item.ihook.pytest_runtest_logreport(report=report)
+        return True
+
+
+def _anyone_asks(items: Iterable[pytest.Item]) -> bool:
+    """Whether a test carries the marker, or wants the fixture."""
+    asking: dict[pytest.Collector | pytest.Item | None, bool] = {None: False}
+
+    def asks(node: Any) -> bool:
+        if node not in asking:
+            asking[node] = any(mark.name == MARKER for mark in node.own_markers) or asks(node.parent)
+        return asking[node]
+
+    return any("lifeguard_scope" in getattr(item, "fixturenames", ()) or asks(item) for item in items)
 
 
 @pytest.hookimpl(trylast=True)

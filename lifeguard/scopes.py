@@ -44,14 +44,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 _UNSET: Final[Any] = object()
 
 
+def _name_of_place() -> str:
+    place = user_place()
+    return f"scope at {place}" if place is not None else "scope"
+
+
 class Scope(HandEvents):
     """The span over which everything that was acquired must be settled. Made by `lifeguard.scope`."""
 
     def __init__(self, name: str | None, settings: Settings) -> None:
         self._settings = settings
         self._given_name = name
-        place = user_place()
-        self.name = name if name is not None else f"scope at {place}" if place is not None else "scope"
+        self.name = name if name is not None else _name_of_place()
         self.reach: Reach = settings.reach
         self.inert = False  # in a forked child
         self.book = Book(self.name, remember=settings.remember, only=settings.only, ignore=settings.ignore)
