@@ -40,8 +40,8 @@ _taking_over: list[Scope] = []
 
 @contextlib.contextmanager
 def taking_over(scope: Scope) -> Iterator[None]:
-    """For the length of a with-block, what has no scope in its own context goes to this one; afterwards, to whichever it
-    went to before, with this one behind it.
+    """For the length of a with-block, what has no scope in its own context goes to this one. Afterwards it rests: it keeps
+    what it holds, takes no acquires, and stands behind the scope that these go to again.
 
     For what is set up and torn down in the middle of something else: a fixture that outlives the test that needs it first.
 
@@ -52,14 +52,17 @@ def taking_over(scope: Scope) -> Iterator[None]:
     before = next((one for one in reversed(PROCESS) if one not in _taking_over), None)
     PROCESS.remove(scope)
     PROCESS.append(scope)
+    scope.book.only = scope.kinds
+    LEDGER.close_lanes([one.book for one in OPEN])
     try:
         yield
     finally:
-        if scope in _taking_over:
-            _taking_over.remove(scope)
-        if scope in PROCESS and before in PROCESS:
+        _taking_over[:] = [one for one in _taking_over if one is not scope]
+        if scope in PROCESS:
             PROCESS.remove(scope)
-            PROCESS.insert(PROCESS.index(before), scope)
+            PROCESS.insert(PROCESS.index(before) if before in PROCESS else 0, scope)
+        scope.book.only = frozenset()
+        LEDGER.close_lanes([one.book for one in OPEN])
 
 
 class Node:

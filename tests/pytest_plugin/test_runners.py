@@ -35,14 +35,19 @@ def test_a_thread_of_an_earlier_test_is_told_with_that_tests_name(suite: Suite) 
     suite.tests(
         """
         import threading
-        go, done = threading.Event(), threading.Event()
+        started, go, done = (threading.Event() for _ in range(3))
 
         def later():
+            balance("in its own test")
+            started.set()
             go.wait(5)
             leak()
             done.set()
 
-        def test_starts(): threading.Thread(target=later, name="worker", daemon=True).start()
+        def test_starts():
+            threading.Thread(target=later, name="worker", daemon=True).start()
+            started.wait(5)
+
         def test_between(): pass
         def test_suffers():
             go.set()

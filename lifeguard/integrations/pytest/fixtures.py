@@ -73,19 +73,8 @@ class LongFixture:
         self._error = None
 
 
-@contextlib.contextmanager
-def _current(scope: Scope) -> Iterator[None]:
-    """Let a fixture's scope take what is acquired now. Before and after, it takes nothing: tests that are switched off, and
-    kinds that a test ignores, are none of its business.
+def _current(scope: Scope) -> contextlib.AbstractContextManager[object]:
+    """Let a fixture's scope take what is acquired now. In between it takes nothing: tests that are switched off, and kinds
+    that a test ignores, are none of its business.
     """
-    __tracebackhide__ = True
-    if scope.reach != "process":
-        with scope.active():
-            yield
-        return
-    scope.book.only = scope.kinds
-    try:
-        with context.taking_over(scope):
-            yield
-    finally:
-        scope.book.only = frozenset()
+    return context.taking_over(scope) if scope.reach == "process" else scope.active()

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import Any
+from typing import Any, Final
+
+from lifeguard.fast import WHO
+
+_SEEN: Final = ", first seen in "
 
 
 class Origins:
@@ -29,6 +33,8 @@ class Origins:
             if first and thread.ident is not None:
                 self._earlier[thread.ident] = first
         self._now = test
+        for ident, who in list(WHO.items()):  # names of threads are made once, for good
+            who.name = self._with_origin(who.name, self._earlier.get(ident))
 
     def end(self) -> None:
         """A test has ended."""
@@ -40,4 +46,8 @@ class Origins:
     def __call__(self, name: str, task: object) -> str:
         """A name with, behind it, in which earlier test its bearer was first seen."""
         first = self._earlier.get(threading.get_ident()) if task is None else self._tasks.setdefault(task, self._now)
-        return name if not first or first == self._now else f"{name}, first seen in {first}"
+        return self._with_origin(name, first)
+
+    def _with_origin(self, name: str, first: str | None) -> str:
+        own = name.partition(_SEEN)[0]
+        return own if not first or first == self._now else f"{own}{_SEEN}{first}"

@@ -64,7 +64,7 @@ class Plugin:
         self._late: list[str] = []
         self._interrupted = False
         self._left: dict[str, Any] = {}  # counted outside every test
-        self._began = context.LEDGER.seq
+        self._began = context.LEDGER.clock.seq
         base = self._choices.of_the_run()
         self._contracts = [one for name in base.values["contracts"] for one in load(name, base.where["contracts"])]
         self._applied = contextlib.ExitStack()
