@@ -6,6 +6,7 @@ put there. Of a leak that is the acquire; the plugin's own lines would say nothi
 
 from __future__ import annotations
 
+import ast
 import os
 from types import TracebackType
 from typing import Any
@@ -54,7 +55,7 @@ def put_there(error: ViolationError, fallback: tuple[str, int]) -> ViolationErro
     place = next((found for one in error.violations if (found := place_of(one)) is not None), None)
     file, line = (place.file, place.line) if place is not None else fallback
     name = place.function if place is not None else "<module>"
-    code = compile("raise error", file, "exec")
+    code = compile(_raise_error(), file, "exec")
     code = code.replace(co_firstlineno=max(line, 1), co_name=name.rpartition(".")[2], co_qualname=name)
     try:
         exec(code, {"error": error})
@@ -62,6 +63,15 @@ def put_there(error: ViolationError, fallback: tuple[str, int]) -> ViolationErro
         here = raised.__traceback__
         return raised.with_traceback(here.tb_next if here is not None else None)
     raise AssertionError("unreachable")
+
+
+def _raise_error() -> ast.Module:
+    """A statement that stands in no column, so that nothing in the user's line is underlined."""
+    tree = ast.parse("raise error")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt | ast.expr):
+            node.col_offset = node.end_col_offset = -1
+    return tree
 
 
 def without_pytest(error: BaseException) -> TracebackType | None:
