@@ -11,9 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from suites import ENTRY_POINT
+
 import lifeguard
 from lifeguard_pytest import ON, OPTIONS
-from suites import ENTRY_POINT
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "pytest.md"
@@ -35,7 +36,9 @@ def code() -> str:
 def output() -> str:
     """What pytest prints of it, from the failures on, as the page shows it."""
     load = [] if ENTRY_POINT else ["-p", "lifeguard_pytest"]
-    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "PYTEST_ADDOPTS", "LIFEGUARD")}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("CI", "PYTEST_ADDOPTS", "LIFEGUARD")
+    }
     path = os.pathsep.join([str(Path(lifeguard.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     others = [word for one in ("randomly", "asyncio", "anyio", "trio", "xdist") for word in ("-p", f"no:{one}")]
     done = subprocess.run(

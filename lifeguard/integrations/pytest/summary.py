@@ -31,7 +31,7 @@ def properties(verdict: Verdict) -> list[tuple[str, object]]:
     """What JUnit XML says of a test: its `<property>` elements."""
     total = {name: sum(getattr(counts, name) for counts in verdict.watched.values()) for name in _COUNTED}
     rules = sorted({one.code for one in verdict.violations})
-    told = [(f"lifeguard.{name}", number) for name, number in total.items()]
+    told: list[tuple[str, object]] = [(f"lifeguard.{name}", number) for name, number in total.items()]
     told.append(("lifeguard.violations", len(verdict.violations)))
     return [*told, ("lifeguard.rules", " ".join(rules))] if rules else told
 
@@ -163,7 +163,7 @@ class Summary:
                 terminalreporter.write_line(line)
         text, good = self._line()
         terminalreporter.write_line(f"lifeguard: {text}", yellow=not good)
-        if config.getoption("verbose") > 0:
+        if config.get_verbosity() > 0:
             for kind, numbers in sorted(self._counts.items()):
                 terminalreporter.write_line(f"  {kind}: {_told(numbers)}")
             for name in sorted(self.contracts - self.called):
@@ -181,7 +181,7 @@ class Summary:
 
     def _entries(self, found: Counter[Known]) -> list[str]:
         lines = [f"  {number} x {known}" for known, number in sorted(found.items())]
-        if len(lines) > _SHOWN and self.config.getoption("verbose") <= 0:
+        if len(lines) > _SHOWN and self.config.get_verbosity() <= 0:
             return [*lines[:_SHOWN], f"  and {len(lines) - _SHOWN} more (-v shows all)"]
         return lines
 
