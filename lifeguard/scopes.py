@@ -33,7 +33,7 @@ from lifeguard.kinds import Grace, Kind
 from lifeguard.ledger import account
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.records import Finding
-from lifeguard.places import raised_at, user_place
+from lifeguard.places import Place, raised_at, user_place
 from lifeguard.settings import Reach, Settings, read_settings
 from lifeguard.telling import check_invariant
 from lifeguard.text import render
@@ -349,10 +349,18 @@ class Scope(HandEvents):
         )
         unused = tuple(name for ask in context.unused_contracts for name in ask(since, self))
         findings, allowed = self._sift(self.book.findings)
+        written: dict[Finding, Place | None] = {}  # what no allowance covered, and where that was written
         for one in self._allowances:
             if not one.used and error is None and switch() != "off":
-                findings += LEDGER.complain((self.book,), "LG403", f"nothing was found of: {one}", about=one)
-        told = [account.violation(finding, told_ended) for finding in sorted(findings, key=lambda finding: finding.seq)]
+                unmatched = LEDGER.complain((self.book,), "LG403", f"nothing was found of: {one}", about=one)
+                written.update(dict.fromkeys(unmatched, one.place))
+        findings += written
+        told = [
+            replace(account.violation(finding, told_ended), place=written[finding])
+            if finding in written
+            else account.violation(finding, told_ended)
+            for finding in sorted(findings, key=lambda finding: finding.seq)
+        ]
         covered = tuple(Allowed(account.violation(finding, told_ended), one.why) for finding, one in allowed)
         nowhere, elsewhere = LEDGER.close(self.book)
         OPEN.remove(self)
