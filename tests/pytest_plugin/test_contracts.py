@@ -170,4 +170,7 @@ def test_an_allowance_that_matched_nothing_is_a_warning(suite: Suite) -> None:
     suite.tests("def test_a(lifeguard_scope):\n    lifeguard_scope.allow(image, why='x')\n    balance()\n")
     result = suite.run_apart("--lifeguard")
     assert {"passed": 1} == counted(result)
-    assert any("LifeguardWarning: LG403 nothing was found of: image" in line for line in result.outlines)
+    assert any("test_it.py:5: LifeguardWarning: LG403 nothing was found of: image" in line for line in result.outlines)
+    result = suite.run_apart("--lifeguard", "-W", "error")
+    assert {"passed": 1, "errors": 1} == counted(result)
+    assert "test_it.py:4: LifeguardWarning" in result.outlines

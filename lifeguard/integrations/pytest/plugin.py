@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lifeguard import Scope, ViolationError, context
+from lifeguard.enforcement import SWALLOWED
 from lifeguard.integrations.pytest.baseline import known_by
 from lifeguard.integrations.pytest.choosing import Choice, Choices
 from lifeguard.integrations.pytest.fixtures import LongFixture, name_of
@@ -164,7 +165,7 @@ class Plugin:
             problems.insert(0, error)
         path, line, _ = item.location
         for one in problems:
-            if isinstance(one, ViolationError) and one is not error:
+            if isinstance(one, ViolationError | Warning) and one is not error:
                 put_there(one, (str(self.config.rootpath / path), (line or 0) + 1))
         for cause, effect in itertools.pairwise(problems):
             effect.__cause__ = cause
@@ -353,9 +354,6 @@ def _as_exception(error: BaseException | None) -> Exception | None:
     return failed.with_traceback(without_pytest(error))
 
 
-_SWALLOWED = "\n\nraised by an inner scope, and swallowed:\n"
-
-
 def _text(scope: Scope, whole: str, unknown: tuple[Violation, ...]) -> str:
     """The report of a closed scope without what the baseline knows.
 
@@ -368,7 +366,7 @@ def _text(scope: Scope, whole: str, unknown: tuple[Violation, ...]) -> str:
     """
     verdict = scope.verdict
     assert verdict is not None
-    _, mark, swallowed = whole.partition(_SWALLOWED)
+    _, mark, swallowed = whole.partition(SWALLOWED)
     own = tuple(one for one in verdict.violations if one in unknown)
     if not own:
         return whole

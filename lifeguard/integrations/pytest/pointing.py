@@ -42,27 +42,25 @@ def shorten(report: Any, verdict: Verdict) -> None:
         crash.message = one_line(verdict)
 
 
-def put_there(error: ViolationError, fallback: tuple[str, int]) -> ViolationError:
+def put_there(error: Exception, fallback: tuple[str, int]) -> None:
     """Give an error the traceback that it would have if the line that its first violation points at had raised it.
 
     Args:
-        error: the error.
+        error: the error, or a warning that was made one.
         fallback: file and line (counted from 1) for what has no place of its own.
-
-    Returns:
-        the error.
     """
-    place = next((found for one in error.violations if (found := place_of(one)) is not None), None)
+    violations = error.violations if isinstance(error, ViolationError) else ()
+    place = next((found for one in violations if (found := place_of(one)) is not None), None)
     file, line = (place.file, place.line) if place is not None else fallback
     name = place.function if place is not None else "<module>"
     code = compile(_raise_error(), file, "exec")
     code = code.replace(co_firstlineno=max(line, 1), co_name=name.rpartition(".")[2], co_qualname=name)
+    error.__traceback__ = None
     try:
         exec(code, {"error": error})
-    except ViolationError as raised:
+    except type(error) as raised:
         here = raised.__traceback__
-        return raised.with_traceback(here.tb_next if here is not None else None)
-    raise AssertionError("unreachable")
+        raised.__traceback__ = here.tb_next if here is not None else None
 
 
 def _raise_error() -> ast.Module:

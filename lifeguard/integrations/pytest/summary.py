@@ -50,7 +50,7 @@ class Summary:
         self._counts: dict[str, Counter[str]] = {}
         self._found: Counter[Known] = Counter()
         self._failed: Counter[Known] = Counter()
-        self._held: dict[str, pytest.TestReport] = {}
+        self._held: dict[tuple[str, int], pytest.TestReport] = {}
         self._deselected = False
         self._whole = False  # whether the whole suite ran, to its end
         self._written: str | None = None
@@ -63,7 +63,7 @@ class Summary:
         if report.when != "teardown":
             return
         self.count(data)
-        held = self._held.pop(report.nodeid, None)
+        held = self._held.pop(_ident(report), None)
         if held is None:
             return
         if report.passed:
@@ -94,7 +94,7 @@ class Summary:
         if data is None or self.worker:
             return None
         if report.when == "call" and data.get("held") and report.passed and not hasattr(report, "wasxfail"):
-            self._held[report.nodeid] = report
+            self._held[_ident(report)] = report
             return "", "", ""
         if report.when == "teardown" and "shown" in data:
             return ("passed", ".", "PASSED") if data["shown"] == "passed" else ("failed", "F", "FAILED")
@@ -214,6 +214,11 @@ class Summary:
         if self._allowed:
             parts.append(f"{self._allowed} allowed")
         return "; ".join(parts), True
+
+
+def _ident(report: pytest.TestReport) -> tuple[str, int]:
+    """Which test of which worker."""
+    return report.nodeid, id(getattr(report, "node", None))
 
 
 def _told(numbers: Mapping[str, int]) -> str:
