@@ -234,6 +234,35 @@ def test_the_closing_line_counts_what_was_watched(suite: Suite) -> None:
     ) == closing_line(result)
     verbose = suite.run_apart("--lifeguard", "-v").outlines
     assert "  port: 1 acquired, 1 released, 0 handed over" in verbose
+    suite.tests(
+        """
+        from lifeguard import Rollback, on_failure, rolls_back, uses
+
+        spawn = Rollback("spawn")
+
+        @on_failure(spawn, key="name")
+        def boot(name): raise RuntimeError
+
+        @rolls_back(spawn, key="name")
+        def clean(name): ...
+
+        @uses(image, key="name")
+        def show(name): ...
+
+        def test_it():
+            with pytest.raises(RuntimeError):
+                boot("s")
+            clean("s")
+            show("never seen")
+        """
+    )
+    verbose = suite.run_apart("--lifeguard", "-v").outlines
+    start = verbose.index("lifeguard: 1 test watched; 3 of 8 contracts called; 0 acquired, 0 released, 0 handed over")
+    assert [
+        "  image: 0 acquired, 0 released, 0 handed over, 1 unmatched",
+        "  spawn: 0 acquired, 0 released, 0 handed over, 1 failed, 1 rolled back",
+        "  saw no call: Images.create",
+    ] == verbose[start + 1 : start + 4]
 
 
 def test_a_run_that_watched_nothing_says_so(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:

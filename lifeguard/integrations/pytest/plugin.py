@@ -155,7 +155,7 @@ class Plugin:
             del item.stash[SCOPE_OF]
             watch.contracts.close()
             problems = [*watch.pending, *other, *own]
-            watch.told["own"] = bool(own) and len(problems) == 1 and error is None
+            watch.told["own"] = bool(own) and error is None
         else:
             problems = [*watch.pending]
         watch.error = None

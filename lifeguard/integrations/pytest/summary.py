@@ -16,7 +16,8 @@ from lifeguard_pytest import UPDATE
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-_COUNTED = {"acquired": "acquired", "released": "released", "transferred": "handed over"}
+_MAIN = {"acquired": "acquired", "released": "released", "transferred": "handed over"}
+_COUNTED = {**_MAIN, "used": "used", "failed": "failed", "rolled_back": "rolled back", "unmatched": "unmatched"}
 
 _SHOWN = 10
 """So many entries of a list are shown; all with -v."""
@@ -29,7 +30,7 @@ def figures(watched: Mapping[str, Counts]) -> dict[str, dict[str, int]]:
 
 def properties(verdict: Verdict) -> list[tuple[str, object]]:
     """What JUnit XML says of a test: its `<property>` elements."""
-    total = {name: sum(getattr(counts, name) for counts in verdict.watched.values()) for name in _COUNTED}
+    total = {name: sum(getattr(counts, name) for counts in verdict.watched.values()) for name in _MAIN}
     rules = sorted({one.code for one in verdict.violations})
     told: list[tuple[str, object]] = [(f"lifeguard.{name}", number) for name, number in total.items()]
     told.append(("lifeguard.violations", len(verdict.violations)))
@@ -202,7 +203,7 @@ class Summary:
         contracts = f"{len(self.called)} of {_plural(len(self.contracts), 'contract')} called"
         if not self._counts:
             return f"{watched} watched, and nothing seen: {contracts}", False
-        parts = [f"{watched} watched", contracts, _told(total)]
+        parts = [f"{watched} watched", contracts, _told({name: total[name] for name in _MAIN})]
         excused = (self._found - self._failed).total()
         if self._failed:
             parts.append(_plural(self._failed.total(), "violation"))
@@ -222,7 +223,9 @@ def _ident(report: pytest.TestReport) -> tuple[str, int]:
 
 
 def _told(numbers: Mapping[str, int]) -> str:
-    return ", ".join(f"{numbers.get(name, 0)} {word}" for name, word in _COUNTED.items())
+    """The main figures, and of the others those that are not nought."""
+    shown = [name for name in _COUNTED if name in _MAIN or numbers.get(name)]
+    return ", ".join(f"{numbers.get(name, 0)} {_COUNTED[name]}" for name in shown)
 
 
 def _plural(number: int, word: str) -> str:
