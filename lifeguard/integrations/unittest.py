@@ -31,8 +31,8 @@ class Watched(_Base):
     """Let every test run in a scope, from before its set-up until after its last cleanup.
 
     To be put before the class that it is mixed into: `class TestResize(Watched, base.BaseTestCase)`. A test that leaves
-    something fails with what was left; one that failed by itself shows both. Under pytest with lifeguard switched on, leave it
-    out: the test would be watched twice.
+    something fails with what was left; one that failed by itself shows both. Under pytest with lifeguard switched on it is
+    not needed and does no harm: what it found is told once.
 
     Attributes:
         lifeguard_settings: what `lifeguard.scope` is given, in place of `reach="process"` and `remember=None`.
@@ -45,29 +45,29 @@ class Watched(_Base):
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
         """Run the test in a scope. The set-up and the test are wrapped on this very object, for this run."""
-        if "setUp" in vars(self):
-            raise UsageError.at_caller(f"{type(self).__qualname__} is watched already, or replaces its own setUp")
         name = self._testMethodName
         self._lifeguard_error: BaseException | None = None
-        vars(self)["setUp"] = self._lifeguard_set_up
+        before = {one: vars(self)[one] for one in ("setUp", name) if one in vars(self)}
+        set_up = self.setUp
+        vars(self)["setUp"] = lambda: self._lifeguard_set_up(set_up)
         if hasattr(self, name):
             vars(self)[name] = self._lifeguard_noting(getattr(self, name))
         try:
             return super().run(result)
         finally:
-            for wrapped in ("setUp", name):
-                vars(self).pop(wrapped, None)
+            for one in ("setUp", name):
+                vars(self).pop(one, None)
+            vars(self).update(before)
             if hasattr(self, "lifeguard_scope"):
                 _close_quietly(self.lifeguard_scope, self._lifeguard_current)
             self._lifeguard_error = None
 
-    def _lifeguard_set_up(self) -> None:
+    def _lifeguard_set_up(self, set_up: Callable[[], Any]) -> None:
         """Open the scope, see to it that it is judged by the very last cleanup, and go on with the set-up."""
         self.lifeguard_scope = scope(self.id(), **_settings(self.lifeguard_settings)).open()
         self._lifeguard_current = _current(self.lifeguard_scope)
         self.addCleanup(self._lifeguard_judge)
-        vars(self).pop("setUp", None)  # a set-up may ask who it is
-        self._lifeguard_noting(self.setUp)()
+        self._lifeguard_noting(set_up)()
 
     def _lifeguard_judge(self) -> None:
         __tracebackhide__ = True

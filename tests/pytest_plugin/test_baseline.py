@@ -129,19 +129,18 @@ def test_fixtures_are_in_the_file_too(suite: Suite) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("xdist") is None, reason="pytest-xdist is not installed")
 def test_workers_share_one_file(suite: Suite) -> None:
     """It is written from what all of them found; what each of them excused is added up, and one too many fails the run."""
-    for name in "abcd":
-        suite.tests("def test_it(): leak()\n", name=f"test_{name}.py")
-    result = suite.run_apart("--lifeguard", BASELINE, UPDATE, "-n2", plugins=("xdist",))
+    for name in "ab":
+        suite.tests("def test_one(): leak()\ndef test_two(): leak()\n", name=f"test_{name}.py")
+    workers = ("--lifeguard", BASELINE, "-n2", "--dist=loadfile")
+    result = suite.run_apart(*workers, UPDATE, plugins=("xdist",))
     assert ({"passed": 4}, 0) == (counted(result), result.ret)
     assert '"function": "leak", "count": 4}' in written(suite)
-    assert 0 == suite.run_apart("--lifeguard", BASELINE, "-n2", plugins=("xdist",)).ret
+    assert 0 == suite.run_apart(*workers, plugins=("xdist",)).ret
     suite.write(FILE, written(suite).replace('"count": 4', '"count": 3'))
-    result = suite.run_apart("--lifeguard", BASELINE, "-n2", "--dist=load", plugins=("xdist",))
-    assert 1 == result.ret
-    if not counted(result).get("failed"):
-        lines = result.outlines
-        start = lines.index("found more often than the baseline knows:")
-        assert "  1 x LG101 image in leak (cloud.py)" == lines[start + 1]
+    result = suite.run_apart(*workers, plugins=("xdist",))
+    assert ({"passed": 4}, 1) == (counted(result), result.ret)
+    start = result.outlines.index("found more often than the baseline knows:")
+    assert "  1 x LG101 image in leak (cloud.py)" == result.outlines[start + 1]
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,24 @@ def test_with_workers_it_is_as_without(suite: Suite) -> None:
 
 
 @needs_xdist
+def test_workers_that_stop_at_the_first(suite: Suite) -> None:
+    """`-x` with workers: a leak is a failure, and ends the run."""
+    suite.tests("def test_a(): leak()\n" + "".join(f"def test_{n}(): balance()\n" for n in range(50)))
+    result = suite.run_apart("--lifeguard", "-x", "-n2", plugins=("xdist",))
+    assert (1, True) == (counted(result)["failed"], counted(result).get("passed", 0) < 50)
+    assert 0 != result.ret
+
+
+@needs_xdist
+def test_workers_that_run_the_same_tests(suite: Suite) -> None:
+    """`--dist=each` runs each test once for each worker, and shows and counts each of them."""
+    suite.tests(TESTS)
+    result = suite.run_apart("--lifeguard", "-n2", "--dist=each", plugins=("xdist",))
+    assert {"failed": 4, "passed": 2, "errors": 2} == counted(result)
+    assert "6 tests and 2 fixtures watched" in closing_line(result)
+
+
+@needs_xdist
 def test_workers_and_markers_alone(suite: Suite) -> None:
     """Where only markers switch it on, the controller learns of it from the reports."""
     suite.tests("@pytest.mark.lifeguard\ndef test_a(): leak()\ndef test_b(): leak()\n")

@@ -241,6 +241,23 @@ def test_unittest(suite: Suite) -> None:
     ].sort()
 
 
+def test_a_class_that_watches_itself(suite: Suite) -> None:
+    """A class with the mixin for those without pytest is told once, also where the plugin is on."""
+    suite.tests(
+        """
+        import unittest
+        from lifeguard.integrations.unittest import Watched
+
+        class TestIt(Watched, unittest.TestCase):
+            def test_balances(self): balance()
+            def test_leaks(self): leak()
+        """
+    )
+    result = suite.run()
+    assert {"passed": 1, "failed": 1} == counted(result)
+    assert 1 == len(short_summary(result))
+
+
 def test_subtests_of_unittest_and_of_pytest(suite: Suite) -> None:
     """A test with subtests is judged as one; a subtest that fails fails it as ever."""
     suite.tests(
