@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from suites import Suite, closing_line, counted, short_summary
+from suites import Suite, closing_line, complaint, counted, short_summary
 
 OTHERS = """
 class Service:
@@ -114,6 +114,25 @@ def test_a_contract_that_a_test_replaced_and_left_so_is_blind(foreign: Suite) ->
     result = foreign.run("--lifeguard-contracts=contracts")
     assert {"passed": 1, "failed": 1} == counted(result)
     assert "test_patches_for_good - LG402 Service.open was replaced by" in short_summary(result)[0]
+
+
+def test_a_contract_that_cannot_be_applied_ends_the_run(foreign: Suite) -> None:
+    """Nothing of what was named stays applied."""
+    foreign.write(
+        "unfit.py",
+        """
+        from lifeguard import Resource, acquires, contracts_for
+
+        @contracts_for(int)
+        class IntContracts:
+            @acquires(Resource("bits"), key="result")
+            def bit_length(self): ...
+        """,
+    )
+    said = complaint(foreign.run("--lifeguard-contracts=contracts,unfit"))
+    assert said.startswith("--lifeguard-contracts: int.bit_length cannot be watched: ")
+    assert "1 test watched" not in said
+    assert {"passed": 2} == counted(foreign.run())
 
 
 def test_the_scope_of_a_test(suite: Suite) -> None:

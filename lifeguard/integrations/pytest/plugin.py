@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from lifeguard import Scope, ViolationError, context
+from lifeguard import DeclarationError, Scope, ViolationError, context
 from lifeguard.enforcement import SWALLOWED
 from lifeguard.integrations.pytest.baseline import known_by
 from lifeguard.integrations.pytest.choosing import Choice, Choices
 from lifeguard.integrations.pytest.fixtures import LongFixture, name_of
-from lifeguard.integrations.pytest.loading import Contracts, load
+from lifeguard.integrations.pytest.loading import load
 from lifeguard.integrations.pytest.origins import Origins
 from lifeguard.integrations.pytest.pointing import one_line, put_there, without_pytest
 from lifeguard.integrations.pytest.summary import Summary, figures, properties
@@ -67,10 +67,8 @@ class Plugin:
         self._left: dict[str, Any] = {}  # counted outside every test
         self._began = context.LEDGER.clock.seq
         base = self._choices.of_the_run()
-        self._contracts = [one for name in base.values["contracts"] for one in load(name, base.where["contracts"])]
         self._applied = contextlib.ExitStack()
-        for one in self._contracts:
-            _apply(one, self._applied)
+        _apply(base.values["contracts"], base.where.get("contracts", ""), self._applied)
         self._before, context.name_origin = context.name_origin, self._origins
 
     def check_items(self, items: Iterable[pytest.Item]) -> None:
@@ -79,7 +77,7 @@ class Plugin:
         Raises:
             pytest.UsageError: a marker, or a kind that is known nowhere.
         """
-        choices = {id(choice): choice for item in items if (choice := self._choices.of(item)).on}
+        choices = {id(choice): choice for item in items if _is_on(choice := self._choices.of(item), item)}
         for choice in choices.values():
             choice.make("a test")  # refuses now what it would refuse later
             for _, text in choice.unknown_kinds():
@@ -101,11 +99,10 @@ class Plugin:
     def _watch(self, item: pytest.Item) -> _Watch:
         choice = self._choices.of(item)
         watch = _Watch(choice)
-        if choice.on or (not choice.said and "lifeguard_scope" in getattr(item, "fixturenames", ())):
-            for name in choice.values["contracts"]:
-                if name not in self._choices.of_the_run().values["contracts"]:
-                    for one in load(name, choice.where["contracts"]):
-                        _apply(one, watch.contracts)
+        if _is_on(choice, item):
+            applied = self._choices.of_the_run().values["contracts"]
+            own = [name for name in choice.values["contracts"] if name not in applied]
+            _apply(own, choice.where.get("contracts", ""), watch.contracts)
             watch.scope = item.stash[SCOPE_OF] = choice.make(item.nodeid).open()
             self._open[watch.scope] = None
         return watch
@@ -321,9 +318,31 @@ class Plugin:
         context.name_origin = self._before
 
 
-def _apply(contracts: Contracts, stack: contextlib.ExitStack) -> None:
-    contracts.start()
-    stack.callback(contracts.stop)
+def _is_on(choice: Choice, item: pytest.Item) -> bool:
+    """Whether a test runs in a scope: it is switched on, or asks for the scope and is not switched off by a marker."""
+    return choice.on or (not choice.said and "lifeguard_scope" in getattr(item, "fixturenames", ()))
+
+
+def _apply(names: Iterable[object], where: str, applied: contextlib.ExitStack) -> None:
+    """Apply contracts, all or none.
+
+    Args:
+        names: what was named.
+        where: where it was, for errors.
+        applied: what takes them off again.
+
+    Raises:
+        pytest.UsageError: one cannot be imported or applied.
+    """
+    found = [one for name in names for one in load(name, where)]
+    with contextlib.ExitStack() as stack:
+        for one in found:
+            try:
+                one.start()
+            except DeclarationError as error:
+                raise pytest.UsageError(f"{where}: {error}") from None
+            stack.callback(one.stop)
+        applied.push(stack.pop_all())
 
 
 def _inside(watch: _Watch | None) -> contextlib.AbstractContextManager[object]:
