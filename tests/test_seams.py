@@ -9,7 +9,7 @@ import pytest
 from own_thread import in_thread
 from watched_images import image, images
 
-from lifeguard import Resource, Rollback, context, scope
+from lifeguard import Resource, Rollback, ViolationError, context, scope
 from lifeguard.kinds import declared_kinds
 
 
@@ -80,3 +80,21 @@ def test_kinds_are_known_by_name_while_they_exist() -> None:
     assert image in declared_kinds()
     del first, second
     assert [] == [one for one in declared_kinds() if one.name == "a kind of this test"]
+
+
+def test_what_was_let_through_was_not_swallowed() -> None:
+    """A test runner that catches a verdict to tell it later says so to the scopes around."""
+    with scope("outer", reach="process") as outer:
+        inner = scope("inner", reach="process").open()
+        inner.acquired(image, "a")
+        with pytest.raises(ViolationError) as caught:
+            inner.close()
+        outer.let_through(caught.value)
+    with (
+        pytest.raises(ViolationError, match="raised by an inner scope, and swallowed"),
+        scope("outer", reach="process"),
+    ):
+        inner = scope("inner", reach="process").open()
+        inner.acquired(image, "a")
+        with pytest.raises(ViolationError):
+            inner.close()
