@@ -6,6 +6,7 @@ emptied by closing scopes, and in a forked child.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -31,7 +32,37 @@ OPEN: list[Scope] = []
 """The scopes that are open, oldest first. Wrappers look only at whether it is empty."""
 
 PROCESS: list[Scope] = []
-"""Those of them that reach the whole process."""
+"""Those of them that reach the whole process. What has no scope in its own context goes to the last one."""
+
+
+_taking_over: list[Scope] = []
+
+
+@contextlib.contextmanager
+def taking_over(scope: Scope) -> Iterator[None]:
+    """For the length of a with-block, what has no scope in its own context goes to this one. Afterwards it rests: it keeps
+    what it holds, takes no acquires, and stands behind the scope that these go to again.
+
+    For what is set up and torn down in the middle of something else: a fixture that outlives the test that needs it first.
+
+    Args:
+        scope: one that reaches the process, open.
+    """
+    _taking_over.append(scope)
+    before = next((one for one in reversed(PROCESS) if one not in _taking_over), None)
+    PROCESS.remove(scope)
+    PROCESS.append(scope)
+    scope.book.only = scope.kinds
+    LEDGER.close_lanes([one.book for one in OPEN])
+    try:
+        yield
+    finally:
+        _taking_over[:] = [one for one in _taking_over if one is not scope]
+        if scope in PROCESS:
+            PROCESS.remove(scope)
+            PROCESS.insert(PROCESS.index(before) if before in PROCESS else 0, scope)
+        scope.book.only = frozenset()
+        LEDGER.close_lanes([one.book for one in OPEN])
 
 
 class Node:
@@ -209,6 +240,12 @@ def chain() -> tuple[tuple[Book, ...], int]:
 _names = threading.local()
 
 
+name_origin: Callable[[str, object], str] | None = None
+"""Set by a test runner's plugin: adds to the name of who runs where it was first seen; given the task, or None for a
+thread.
+"""
+
+
 def actor() -> tuple[object, str]:
     """Who runs: something to compare by, and its name for people."""
     greenlet = sys.modules.get("greenlet")
@@ -217,8 +254,9 @@ def actor() -> tuple[object, str]:
         if running.parent is not None:
             return ("greenlet", id(running)), f"greenlet {id(running):x}"
     ident = threading.get_ident()
-    name = _task_name()
-    return ident, name if name is not None else thread_name(ident)
+    task = _task()
+    name = thread_name(ident) if task is None else f"task {_name_of(task)}"
+    return ident, name if name_origin is None else name_origin(name, task)
 
 
 def thread_name(ident: int) -> str:
@@ -254,17 +292,21 @@ def running_loop() -> str | None:
     return "trio"
 
 
-def _task_name() -> str | None:
+def _task() -> object:
+    """The task that runs; None where a thread does, or a callback of the loop's own."""
     loop = running_loop()
     if loop is None:
         return None
     if loop == "asyncio":
-        task = sys.modules["asyncio"].current_task()
-        return f"task {task.get_name()}" if task is not None else None
+        return sys.modules["asyncio"].current_task()
     try:
-        return f"task {sys.modules['trio'].lowlevel.current_task().name}"
-    except RuntimeError:  # a callback of the loop's own
+        return sys.modules["trio"].lowlevel.current_task()
+    except RuntimeError:
         return None
+
+
+def _name_of(task: Any) -> str:
+    return str(task.get_name() if hasattr(task, "get_name") else task.name)
 
 
 Blind = tuple[str, str, object]
@@ -294,6 +336,7 @@ def _after_fork() -> None:
             lanes.clear()
     OPEN.clear()
     PROCESS.clear()
+    _taking_over.clear()
     LEDGER.after_fork()
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Policy = Literal["raise", "warn", "log", "record"] | Callable[[Verdict], object]
 
+SWALLOWED = "\n\nraised by an inner scope, and swallowed:\n"
+"""What stands, in the text of an error, before each report that was swallowed."""
+
 _POLICIES = ("raise", "warn", "log", "record")
 _SWITCHES = ("off", "warn", "raise")
 
@@ -150,7 +153,7 @@ def _raise(
     __tracebackhide__ = True
     text = render(verdict) if verdict.violations else f"scope {verdict.scope!r} balanced, but:"
     for one in lost:
-        text += f"\n\nraised by an inner scope, and swallowed:\n{one.text}"
+        text += f"{SWALLOWED}{one.text}"
     again = tuple(found for one in lost for found in one.verdict.violations)
     merged = replace(verdict, violations=verdict.violations + again) if lost else verdict
     if error is not None and not isinstance(error, Exception):

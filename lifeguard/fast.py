@@ -134,7 +134,8 @@ def _know_thread() -> None:
             COMPILED.ask(None if nothing else special, not nothing and of_asyncio)
     ident = get_ident()
     if ident not in WHO:
-        who = WHO[ident] = Who(ident, context.thread_name(ident))
+        name, origin = context.thread_name(ident), context.name_origin
+        who = WHO[ident] = Who(ident, name if origin is None else origin(name, None))
         _mine.ending = _Ending(ident, who)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final, Literal, final
 
@@ -181,6 +182,7 @@ class Resource:
         self.within = within
         self.cascade = bool(cascade)
         self._invariants: list[Invariant] = []
+        _declared.add(self)
 
     def __repr__(self) -> str:
         return f"Resource({self.name!r})"
@@ -210,6 +212,7 @@ class Rollback:
         self.order: Literal["lifo"] | None = order
         self.unseen: Unseen = unseen
         self._invariants: list[Invariant] = []
+        _declared.add(self)
 
     def __repr__(self) -> str:
         return f"Rollback({self.name!r})"
@@ -221,3 +224,10 @@ class Rollback:
 
 
 Kind = Resource | Rollback
+
+_declared: weakref.WeakSet[Kind] = weakref.WeakSet()
+
+
+def declared_kinds() -> list[Kind]:
+    """Every kind that there is now, by name: for configuration files, which can only name them."""
+    return sorted(_declared, key=lambda kind: kind.name)

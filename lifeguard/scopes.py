@@ -24,7 +24,7 @@ from lifeguard.context import (
 )
 from lifeguard.data import replace
 from lifeguard.enforcement import FailFast, Policy, Told, enforce, switch, tell_safely
-from lifeguard.errors import DeclarationError, UsageError, misused
+from lifeguard.errors import DeclarationError, UsageError, ViolationError, misused
 from lifeguard.grace import wait, wait_async
 from lifeguard.hand_events import HandEvents
 from lifeguard.keys import problem_text, repr_safely
@@ -33,7 +33,7 @@ from lifeguard.lazily import inspect
 from lifeguard.ledger import account
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.records import Finding
-from lifeguard.places import raised_at, user_place
+from lifeguard.places import Place, raised_at, user_place
 from lifeguard.roster import ROSTER
 from lifeguard.settings import Reach, Settings, read_settings
 from lifeguard.telling import check_invariant
@@ -45,14 +45,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 _UNSET: Final[Any] = object()
 
 
+def _name_of_place() -> str:
+    place = user_place()
+    return f"scope at {place}" if place is not None else "scope"
+
+
 class Scope(HandEvents):
     """The span over which everything that was acquired must be settled. Made by `lifeguard.scope`."""
 
     def __init__(self, name: str | None, settings: Settings) -> None:
         self._settings = settings
         self._given_name = name
-        place = user_place()
-        self.name = name if name is not None else f"scope at {place}" if place is not None else "scope"
+        self.name = name if name is not None else _name_of_place()
         self.reach: Reach = settings.reach
         self.inert = False  # in a forked child
         self.book = Book(self.name, remember=settings.remember, only=settings.only, ignore=settings.ignore)
@@ -347,10 +351,18 @@ class Scope(HandEvents):
         )
         unused = Names([ask(since, self) for ask in context.unused_contracts])
         findings, allowed = self._sift(self.book.findings)
+        written: dict[Finding, Place | None] = {}  # what no allowance covered, and where that was written
         for one in self._allowances:
             if not one.used and error is None and switch() != "off":
-                findings += LEDGER.complain((self.book,), "LG403", f"nothing was found of: {one}", about=one)
-        told = [account.violation(finding, told_ended) for finding in sorted(findings, key=lambda finding: finding.seq)]
+                unmatched = LEDGER.complain((self.book,), "LG403", f"nothing was found of: {one}", about=one)
+                written.update(dict.fromkeys(unmatched, one.place))
+        findings += written
+        told = [
+            replace(account.violation(finding, told_ended), place=written[finding])
+            if finding in written
+            else account.violation(finding, told_ended)
+            for finding in sorted(findings, key=lambda finding: finding.seq)
+        ]
         covered = tuple(Allowed(account.violation(finding, told_ended), one.why) for finding, one in allowed)
         nowhere, elsewhere = LEDGER.close(self.book)
         OPEN.remove(self)
@@ -412,6 +424,15 @@ class Scope(HandEvents):
     def verdict(self) -> Verdict | None:
         """Everything that the scope has to say; None until it is closed."""
         return self._verdict
+
+    @property
+    def kinds(self) -> frozenset[Kind] | None:
+        """The kinds that it was made to watch; None for all but those that it ignores."""
+        return frozenset(self._settings.only) if self._settings.only is not None else None
+
+    def let_through(self, error: ViolationError) -> None:
+        """Say that what an inner scope raised was not swallowed: whoever caught it sees to it that it is told."""
+        self._swallowed = [one for one in self._swallowed if not one.is_among([error])]
 
     @property
     def watched(self) -> Mapping[str, Counts]:

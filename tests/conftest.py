@@ -7,6 +7,8 @@ from model.stage import Stage
 
 from lifeguard import context
 
+pytest_plugins = "pytester"
+
 
 @pytest.fixture(autouse=True)
 def _leaves_no_scope_open() -> Iterator[None]:

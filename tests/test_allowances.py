@@ -169,6 +169,8 @@ def test_what_matched_nothing() -> None:
     (found,) = s.verdict.warnings
     line = test_what_matched_nothing.__code__.co_firstlineno + 3
     assert ("LG403", "warning") == (found.code, found.severity)
+    assert found.place is not None
+    assert __file__ == found.place.file
     for part in ("image 'i'", "'s1'", "LG101", "the installer keeps it", f"tests/test_allowances.py:{line}"):
         assert part in found.message
 

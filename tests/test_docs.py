@@ -106,7 +106,7 @@ def test_page_of_the_rules_is_the_table() -> None:
 
 def test_guide_is_run_at_all() -> None:
     """A change to the pattern that finds the blocks must not let the pages pass by running nothing."""
-    assert {"guide.md", "vocabulary.md", "rules.md", "why.md", "index.md"} == set(PAGES)
+    assert {"guide.md", "vocabulary.md", "rules.md", "why.md", "index.md", "pytest.md"} <= set(PAGES)
     assert sum(block["language"] == "python" for block in blocks("guide.md")) > 20
 
 
