@@ -15,7 +15,7 @@ from lifeguard.ledger.records import Finding, Generation, Note
 from lifeguard.ledger.states import State
 from lifeguard.places import Place, resolve
 from lifeguard.rules import RULES
-from lifeguard.verdict import Counts, Entry, Outstanding, Violation
+from lifeguard.verdict import Allowed, Counts, Entry, Outstanding, Verdict, Violation
 
 PAYERS_SHOWN: Final = 4
 """So many of the functions that may pay are named."""
@@ -136,6 +136,39 @@ def violation(finding: Finding, ended: str, raised: Place | None = None) -> Viol
         fix=_fix(rule.code),
         allow=_allow(finding),
         seq=finding.seq,
+    )
+
+
+def verdict(
+    book: Book,
+    findings: Iterable[Finding],
+    allowed: Iterable[tuple[Finding, str]],
+    *,
+    ended: str,
+    error: bool,
+    raised: str = "",
+) -> Verdict:
+    """What a judged scope has to say, before it is closed.
+
+    Args:
+        book: its book.
+        findings: what was found and is not allowed.
+        allowed: what is allowed, each with the reason.
+        ended: "normally", or the exception that left it.
+        error: whether an exception left it.
+        raised: where that was raised, as a text; "" where it is not known.
+    """
+    told_ended = f"{ended}, raised at {raised}" if raised else ended
+    told = [violation(finding, told_ended) for finding in sorted(findings, key=lambda finding: finding.seq)]
+    return Verdict(
+        scope=book.name,
+        ended=ended,
+        error=error,
+        violations=tuple(one for one in told if one.severity == "error"),
+        warnings=tuple(one for one in told if one.severity != "error"),
+        allowed=tuple(Allowed(violation(finding, told_ended), why) for finding, why in allowed),
+        watched=counts(book),
+        remember=book.remember,
     )
 
 

@@ -13,7 +13,7 @@ from _thread import get_ident
 from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Condition, RLock
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from lifeguard.keys import Key
 from lifeguard.kinds import Kind
@@ -31,6 +31,21 @@ def _nothing() -> None:
     """A step that does nothing: what was put off is done after it."""
 
 
+class Recorder(Protocol):
+    """Told of every step of a ledger, in their order, while its lock is held: it may look, and calls nothing of the
+    ledger.
+    """
+
+    def step(self, name: str, seq: int, what: tuple[object, ...]) -> None:
+        """A step was done.
+
+        Args:
+            name: the method of `Ledger` that did it, or "record", the first step that a recorder is told of.
+            seq: the number of the last event.
+            what: what the step was told, in the order of the method's parameters.
+        """
+
+
 class Ledger:
     """What all open scopes hold together.
 
@@ -45,6 +60,7 @@ class Ledger:
         self._put_off: deque[Callable[[], object]] = deque()
         self._engine = Engine()
         self._calls = 0
+        self._recorders: tuple[Recorder, ...] = ()
 
     def _do(self, work: Callable[[], T]) -> T | None:
         """Run one step under the lock; None where it had to be put off."""
@@ -62,6 +78,23 @@ class Ledger:
                 self._inside = None
             self._paid.notify_all()
         return result
+
+    def record(self, recorder: Recorder) -> None:
+        """Tell a recorder of every step from now on; no call goes the short way then."""
+
+        def work() -> None:
+            self._recorders = (*self._recorders, recorder)
+            recorder.step("record", self._engine.seq, (self._calls,))
+
+        self._do(work)
+
+    def stop_recording(self, recorder: Recorder) -> None:
+        """Tell a recorder no more."""
+        self._recorders = tuple(one for one in self._recorders if one is not recorder)
+
+    def _recorded(self, name: str, *what: object) -> None:
+        for recorder in self._recorders:
+            recorder.step(name, self._engine.seq, what)
 
     # -- calls ------------------------------------------------------------------------------------------------------------------
 
@@ -82,6 +115,8 @@ class Ledger:
             the middle of another step), so that it has to be looked up at the end.
         """
 
+        named, spans = tuple(named), tuple(spans)
+
         def work() -> list[Generation | None]:
             engine = self._engine
             self._calls += 1
@@ -92,6 +127,8 @@ class Ledger:
                 engine.expect_failure(failing, lambda count: count + 1)
             for span in spans:
                 engine.spans.start(span)
+            if self._recorders:
+                self._recorded("begin", call, named, spans, failing)
             return [engine.named(kind, key, call.chain) for kind, key in named]
 
         return self._do(work)
@@ -119,6 +156,7 @@ class Ledger:
         """
         raised = outcome is Outcome.RAISED
         acts.sort(key=lambda act: act.verb.value)
+        spans, steps = tuple(spans), tuple(steps)
 
         def work() -> list[Finding]:
             engine = self._engine
@@ -142,6 +180,8 @@ class Ledger:
                     if span.running and span.task is kind:
                         span.steps.append((key, (), call))
                         break
+            if self._recorders:
+                self._recorded("end", call, outcome, acts, spans, steps)
             return engine.found
 
         return self._do(work) or []
@@ -149,11 +189,15 @@ class Ledger:
     def abandon(self, call: Call, spans: Iterable[Span]) -> None:
         """A call was abandoned: a generator closed early, a coroutine never awaited to its end. Nothing is told."""
 
+        spans = tuple(spans)
+
         def work() -> None:
             for span in spans:
                 self._engine.spans.stop(span)
             if call.failing:
                 self._engine.expect_failure(call.failing, lambda count: count - 1)
+            if self._recorders:
+                self._recorded("abandon", call, spans)
 
         self._do(work)
 
@@ -178,6 +222,8 @@ class Ledger:
                 if not book.closed and (kind is None or book.watches(kind)):
                     engine.complain(book, code, text, call=call, kind=kind, key=key, about=about)
                     break
+            if self._recorders:
+                self._recorded("complain", chain, code, text, call, kind, key, about)
             return engine.found
 
         return self._do(work) or []
@@ -199,6 +245,8 @@ class Ledger:
                     engine.blame(generation, "LG302", text, call)
             elif not book.closed:
                 engine.complain(book, "LG302", text, call=call, kind=breach.kind, key=key, about=ident)
+            if self._recorders:
+                self._recorded("breached", book, description, breach, key, call, ident)
             return engine.found
 
         return self._do(work) or []
@@ -240,7 +288,7 @@ class Ledger:
     def _shortly(self, work: Callable[..., bool], *arguments: object) -> bool:
         """Run one plain step under the lock; False where it was not done, in the middle of another one too."""
         me = get_ident()
-        if self._inside == me:
+        if self._inside == me or self._recorders:
             return False
         with self._lock:
             self._inside = me
@@ -262,11 +310,14 @@ class Ledger:
             book.opened_at = self._engine.seq
             book.nowhere_at_open = self._engine.nowhere
             book.recorded_at_open = self._engine.recorded
+            if self._recorders:
+                self._recorded("open", book)
 
         self._do(work)
 
     def seed(self, book: Book, kind: Kind, keys: Iterable[Key], call: Call, why: str) -> None:
         """Declare what was there before the scope: it may be used, handed over and released, and is not owed."""
+        keys = tuple(keys)
 
         def work() -> None:
             engine = self._engine
@@ -276,6 +327,8 @@ class Ledger:
                     generation = engine.open(call, book, kind, key, "seeded", (), why)
                     generation.seeded = True
                     engine.spans.settled(generation)
+            if self._recorders:
+                self._recorded("seed", book, kind, keys, call, why)
 
         self._do(work)
 
@@ -286,6 +339,8 @@ class Ledger:
             self._engine.found = []
             book.sealed = True
             judge_scope(self._engine, book, error=error, ended=ended, excused=excused)
+            if self._recorders:
+                self._recorded("judge", book, error, ended)
             return self._engine.found
 
         return self._do(work) or []
@@ -297,6 +352,8 @@ class Ledger:
             engine = self._engine
             nowhere = engine.nowhere - book.nowhere_at_open
             elsewhere = engine.recorded - book.recorded_at_open - book.inside
+            if self._recorders:
+                self._recorded("close", book)
             book.sealed = book.closed = True
             engine.tables.close(book)
             return nowhere, elsewhere
