@@ -17,7 +17,7 @@ from lifeguard.kinds import OUTSIDE, Kind, Resource
 from lifeguard.ledger import account
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.invariants import Breach
-from lifeguard.ledger.records import Act, Call, Generation, Note, Outcome, Ref, Subject
+from lifeguard.ledger.records import Act, Call, Generation, Note, Outcome, Ref, Subject, Verb
 from lifeguard.ledger.spans import Choice, Span
 from lifeguard.reporting.encoding import amount_out, key_out, pattern_out, place_out
 
@@ -29,10 +29,13 @@ VERSION: Final = 1
 
 Line = dict[str, Any]
 
+_FRESH: Final = Act(Verb.USE, Resource("any"), 0)
+
 PLAIN_OF_ACT: Final = tuple(
     name
     for name in Act.__slots__
-    if name not in ("about", "amount", "key", "kind", "resolved", "target", "to", "to_key", "verb", "within")
+    if hasattr(_FRESH, name)
+    and name not in ("about", "amount", "key", "kind", "resolved", "target", "to", "to_key", "verb", "within")
 )
 """What an act says as a flag or a text; left out where it is as in a new one."""
 
@@ -253,8 +256,7 @@ class Lines(ABC):
 
     def _act(self, act: Act) -> Line:
         line: Line = {"verb": act.verb.name, "kind": self._kind(act.kind), "key": key_out(act.key)}
-        fresh = Act(act.verb, act.kind, act.key)
-        line |= {name: value for name in PLAIN_OF_ACT if (value := getattr(act, name)) != getattr(fresh, name)}
+        line |= {name: value for name in PLAIN_OF_ACT if (value := getattr(act, name)) != getattr(_FRESH, name)}
         if act.resolved:
             line["of"] = act.target.born if act.target is not None else None
         if act.about:
