@@ -138,6 +138,7 @@ class Writer(Lines):
         self._fd: int | None = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
         self._torn = _ends_torn(self._fd)
         self._lock = threading.RLock()
+        self._put_off: list[tuple[str, int, tuple[Any, ...]]] = []
         self._lines = 0
         self.run = f"{os.getpid()}-{secrets.token_hex(4)}"
         self.users = 0
@@ -155,9 +156,9 @@ class Writer(Lines):
         with self._lock:
             if self._fd is None:
                 return
-            self._lines += 1
-            told = {"run": self.run, "n": self._lines, "step": step, **line}
+            told = {"run": self.run, "n": self._lines + 1, "step": step, **line}
             data = json.dumps(told, separators=(",", ":")).encode() + b"\n"
+            self._lines += 1
             try:
                 if self._torn:
                     data = b"\n" + data
@@ -193,15 +194,26 @@ class Writer(Lines):
     def step(self, name: str, seq: int, what: tuple[Any, ...]) -> None:
         """A step of the ledger was done; what cannot be written of it is told when the scope closes."""
         with self._lock:
+            self._put_off.append((name, seq, what))
             try:
-                self._write_allowances()
-                line = getattr(self, f"_{name}")(*what)
-                if line is not None:
-                    self._write(name, {"seq": seq, **line})
-            except Exception as error:
-                self.trouble = self.trouble or f"a step ({name}) could not be written: {problem_text(error)}"
+                while self._put_off:
+                    self._write_step(*self._put_off[0])
+                    del self._put_off[0]
+            except RecursionError:  # the program is near its limit: as soon as it has come back from there
+                return
             if name == "record":
                 self._write_what_is_there()
+
+    def _write_step(self, name: str, seq: int, what: tuple[Any, ...]) -> None:
+        try:
+            self._write_allowances()
+            line = getattr(self, f"_{name}")(*what)
+            if line is not None:
+                self._write(name, {"seq": seq, **line})
+        except RecursionError:
+            raise
+        except Exception as error:
+            self.trouble = self.trouble or f"a step ({name}) could not be written: {problem_text(error)}"
 
 
 def _ends_torn(fd: int) -> bool:

@@ -215,9 +215,11 @@ class Lines(ABC):
             }
         else:
             line |= {"rollback": True, "order": kind.order}
-        number = self._kinds[kind] = len(self._kinds) + 1
-        self._payers[number] = line["payers"] = _payers(kind)
+        number = len(self._kinds) + 1
+        line["payers"] = _payers(kind)
         self._write("kind", {"kind": number, **line})
+        self._kinds[kind] = number
+        self._payers[number] = line["payers"]
         return number
 
     def _write_payers(self, kind: Kind) -> None:
