@@ -1,0 +1,314 @@
+"""HTML: one file that needs nothing else, with a timeline of the resources of each scope, and the same facts as a table.
+
+The page is made in the browser from data that stands in the file, so that ten thousand resources stay usable: only the
+lines that can be seen are drawn. Text of the program under test never becomes markup: the data is JSON in which no `<`
+is left, the script builds text nodes only, and a Content-Security-Policy lets no script run but that one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import resources
+from typing import Final
+
+from lifeguard.places import Place
+from lifeguard.reporting.model import Event, Life, Mark, Report, ScopeReport
+from lifeguard.rules import RULES
+from lifeguard.text import render as as_text
+from lifeguard.text import summary as seen
+from lifeguard.verdict import Entry, Violation
+
+TEXT_SHOWN: Final = 200_000
+"""So many characters of the text report stand in the file, for browsers that run no script."""
+
+_OPEN_AT_THE_END = frozenset({"LG101", "LG102", "LG110", "LG201", "LG202", "LG205", "LG206"})
+_VERBS: Final[tuple[tuple[str, Mark], ...]] = (
+    ("acquire", "acquire"),
+    ("seed", "seed"),
+    ("handed", "transfer"),
+    ("transfer", "transfer"),
+    ("release", "release"),
+    ("part", "release"),
+    ("use", "use"),
+    ("failed", "fail"),
+    ("rolled", "rollback"),
+    ("rollback", "rollback"),
+)
+"""How the verbs of a history begin, and what each is drawn as; anything else has settled it."""
+
+
+def render(report: Report) -> str:
+    """A report as an HTML page.
+
+    Args:
+        report: what to show.
+
+    Returns:
+        the whole file, to be written as UTF-8.
+    """
+    page = _Page(report)
+    script = "".join(_asset(name) for name in ("model.js", "drawing.js", "page.js"))
+    parts = {
+        "title": _escaped(report.title or "lifeguard report"),
+        "generator": _escaped(f"lifeguard {report.lifeguard}".strip()),
+        "summary": _headline(report),
+        "notes": "".join(f'<p class="soft">{_escaped(note)}</p>\n' for note in report.notes),
+        "style": _asset("report.css"),
+        "script": script,
+        "script_hash": "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "text": _escaped(_text(report)),
+        "data": _embedded(page.data()),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _asset("report.html"))
+
+
+@lru_cache
+def _asset(name: str) -> str:
+    return resources.files("lifeguard.reporting").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text).encode("ascii", "xmlcharrefreplace").decode()
+
+
+def _embedded(data: object) -> str:
+    """JSON that can stand in a `script` element: nothing in it opens or closes a tag or a comment."""
+    text = json.dumps(data, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def _headline(report: Report) -> str:
+    found, warned = len(report.violations), len(report.warnings)
+    judged = f'<strong class="bad">{_plural(found, "violation")}</strong>' if found else '<strong class="good">balanced</strong>'
+    parts = [judged]
+    if warned:
+        parts.append(_plural(warned, "warning"))
+    allowed = sum(len(one.verdict.allowed) for one in report.scopes)
+    if allowed:
+        parts.append(f"{allowed:,} allowed")
+    parts.append(f"in {_plural(len(report.scopes), 'scope')}")
+    return ", ".join(parts[:-1]) + " " + parts[-1]
+
+
+def _text(report: Report) -> str:
+    """The report as text, bounded."""
+    texts: list[str] = []
+    room = TEXT_SHOWN
+    for number, one in enumerate(report.scopes):
+        text = as_text(one.verdict)
+        if len(text) > room:
+            left = len(report.scopes) - number - 1
+            texts.append(text[:room] + f"\n… cut here; {_plural(left, 'more scope')} left out: the JSON report has all")
+            break
+        texts.append(text)
+        room -= len(text)
+    return "\n\n".join(texts)
+
+
+@dataclass(slots=True)
+class _Row:
+    """One line of the timeline: a resource, or a finding that is about none."""
+
+    scope: int
+    kind: str
+    key: str
+    begun: int
+    ended: int | None
+    owner: str = ""
+    state: str = ""
+    standing: str = "fine"
+    codes: tuple[str, ...] = ()
+    cut: int = 0
+    findings: list[int] = field(default_factory=list)
+    events: tuple[Event, ...] = ()
+
+
+class _Page:
+    """The data of the page: each text once, and everything else by their numbers."""
+
+    def __init__(self, report: Report) -> None:
+        self._words: dict[str, int] = {}
+        self._places: dict[Place, str] = {}
+        self._rows: list[_Row] = []
+        self._findings: list[dict[str, object]] = []
+        self._lives: dict[tuple[str, str], dict[int, int]] = {}  # of a run and a life: scope -> row
+        for number, scope in enumerate(report.scopes):
+            for life in scope.lives:
+                self._lives.setdefault((scope.run, life.ident), {})[number] = len(self._rows)
+                self._rows.append(_of_life(number, life))
+        for number, scope in enumerate(report.scopes):
+            self._judge(number, scope)
+        self._scopes = report.scopes
+
+    def data(self) -> dict[str, object]:
+        """Everything that the script reads."""
+        rows = [self._row(row) for row in self._rows]
+        return {
+            "scopes": [_scope(one) for one in self._scopes],
+            "rows": rows,
+            "findings": self._findings,
+            "words": list(self._words),
+        }
+
+    def _judge(self, number: int, scope: ScopeReport) -> None:
+        """Put what was found in a scope at its rows; what is about no resource that is shown gets a row of its own."""
+        rows: dict[tuple[str, str], list[int]] = {}
+        for index, row in enumerate(self._rows):
+            if row.scope == number:
+                rows.setdefault((row.kind, row.key), []).append(index)
+        for status, why, violation in _findings(scope):
+            index = _best([(at, self._rows[at]) for at in rows.get((violation.kind, violation.key_text), ())], violation)
+            if index is None:
+                index = len(self._rows)
+                self._rows.append(_of_finding(number, violation, status))
+            self._rows[index].findings.append(len(self._findings))
+            self._findings.append(self._finding(number, status, why, violation))
+
+    def _word(self, text: str) -> int:
+        return self._words.setdefault(text, len(self._words))
+
+    def _place(self, place: Place | None) -> str:
+        if place is None:
+            return ""
+        text = self._places.get(place)
+        if text is None:
+            text = self._places[place] = str(place)
+        return text
+
+    def _row(self, row: _Row) -> list[object]:
+        first = row.events[0] if row.events else None
+        found = self._findings[row.findings[0]] if row.findings else None
+        place = self._place(first.place) if first else str(found["place"] if found else "")
+        told = [f"{code} {RULES[code].name}" if code in RULES else code for code in row.codes]
+        aside = {"allowed": " (allowed)", "warned": " (a warning)"}.get(row.standing, "")
+        verdict = ", ".join(told) + aside if told else row.state
+        words = (row.kind, row.key, row.owner, row.state, row.standing, verdict, place, first.actor if first else "")
+        return [
+            row.scope,
+            row.begun,
+            -1 if row.ended is None else row.ended,
+            row.cut,
+            *(self._word(word) for word in words),
+            [self._word(code) for code in row.codes],
+            row.findings,
+            [self._event(event, row.scope) for event in row.events],
+        ]
+
+    def _event(self, event: Event, scope: int) -> list[int]:
+        mark = "fault" if event.fault else "raised" if event.raised and event.mark != "fail" else event.mark
+        notes = [event.note, f"injected {event.fault}" if event.fault else "", ", ".join(event.codes)]
+        note = "; ".join(note for note in notes if note)
+        words = (mark, event.verb, event.function, self._place(event.place), event.actor, note)
+        rows = self._lives.get((self._scopes[scope].run, event.to), {}) if event.to else {}
+        to = rows.get(scope, next(iter(rows.values()), -1))
+        return [event.seq, *(self._word(word) for word in words), to]
+
+    def _finding(self, scope: int, status: str, why: str, violation: Violation) -> dict[str, object]:
+        return {
+            "scope": scope,
+            "status": status,
+            "why": why,
+            "code": violation.code,
+            "name": violation.name,
+            "cwe": violation.cwe,
+            "kind": violation.kind,
+            "message": violation.message,
+            "about": [str(subject) for subject in violation.subjects],
+            "owed": violation.owed,
+            "done": violation.done,
+            "ended": violation.ended,
+            "place": self._place(violation.place),
+            "children": violation.children,
+            "also": violation.also,
+            "hint": violation.hint,
+            "fix": violation.fix,
+            "allow": violation.allow,
+        }
+
+
+def _of_life(scope: int, life: Life) -> _Row:
+    state = life.state if not life.seeded else f"{life.state}, there before the scope"
+    ended = life.ended if life.standing != "left" else None
+    return _Row(
+        scope, life.kind, life.key, life.begun, ended, life.owner, state, life.standing, life.codes, events=life.events
+    )
+
+
+def _of_finding(scope: int, violation: Violation, status: str) -> _Row:
+    """A row for a finding whose resource was not recorded, from its history; or for one that is about no resource."""
+    events = tuple(_of_entry(entry) for entry in violation.history)
+    begun = events[0].seq if events else violation.seq
+    still_open = violation.code in _OPEN_AT_THE_END and bool(events)
+    standing = {"warning": "warned", "allowed": "allowed"}.get(status, "left" if still_open else "violated")
+    ended = None if still_open else max([violation.seq, *(event.seq for event in events)])
+    return _Row(
+        scope,
+        violation.kind,
+        violation.key_text,
+        begun,
+        ended,
+        state="still open" if still_open else "",
+        standing=standing,
+        codes=(violation.code,),
+        cut=violation.cut,
+        events=events,
+    )
+
+
+def _of_entry(entry: Entry) -> Event:
+    """An event from what a violation keeps of it."""
+    mark = next((mark for beginning, mark in _VERBS if entry.verb.startswith(beginning)), "settle")
+    raised = "raised" in entry.verb
+    return Event(entry.seq, mark, entry.verb, entry.function, entry.place, entry.actor, raised, note=entry.note)
+
+
+def _findings(scope: ScopeReport) -> Iterator[tuple[str, str, Violation]]:
+    for violation in scope.verdict.violations:
+        yield "violation", "", violation
+    for violation in scope.verdict.warnings:
+        yield "warning", "", violation
+    for one in scope.verdict.allowed:
+        yield "allowed", one.why, one.violation
+
+
+def _best(rows: list[tuple[int, _Row]], violation: Violation) -> int | None:
+    """Which of the lives of one key a finding is about: the one that shares its history, else the latest one begun by then."""
+    first = violation.history[0].seq if violation.history else None
+    for index, row in rows:
+        if first is not None and any(event.seq == first for event in row.events):
+            return index
+    begun = [index for index, row in rows if row.begun <= violation.seq]
+    return begun[-1] if begun else None
+
+
+def _scope(scope: ScopeReport) -> dict[str, object]:
+    verdict = scope.verdict
+    found, warned = len(verdict.violations), len(verdict.warnings)
+    judged = _plural(found, "violation") if found else "balanced"
+    if warned:
+        judged += f", {_plural(warned, 'warning')}"
+    ended = "ended normally" if verdict.ended == "normally" else "still open" if verdict.ended == "open" else ""
+    notes = list(seen(verdict))
+    if scope.place is not None:
+        notes.insert(0, f"opened at {scope.place}")
+    if scope.test:
+        notes.insert(0, f"test {scope.test}")
+    if not scope.recorded and found:
+        notes.append("no journal was kept: the timeline has only what was found")
+    return {
+        "name": scope.name,
+        "said": f"{judged}; {ended or f'left by {verdict.ended}'}",
+        "bad": bool(found),
+        "notes": notes,
+    }
