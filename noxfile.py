@@ -101,6 +101,18 @@ def typing(session: nox.Session) -> None:
         session.run("pyright", "-p", project, "--pythonpath", python, env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
 
 
+@nox.session(python=OLDEST)
+def browser(session: nox.Session) -> None:
+    """Look at the HTML report in a real Chromium, with axe-core (`LIFEGUARD_SCREENSHOTS=folder` keeps pictures)."""
+    install(session, *group("browser"))
+    installed = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not (os.environ.get("LIFEGUARD_CHROMIUM") or installed or "PLAYWRIGHT_BROWSERS_PATH" in os.environ):
+        session.error(
+            "no Chromium: install your system's package (`apt-get install chromium`), or name one in LIFEGUARD_CHROMIUM"
+        )
+    run_pytest(session, "tests/browser", *session.posargs)
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a broken link is an error."""

@@ -90,7 +90,11 @@ def _plural(count: int, word: str) -> str:
 
 def _headline(report: Report) -> str:
     found, warned = len(report.violations), len(report.warnings)
-    judged = f'<strong class="bad">{_plural(found, "violation")}</strong>' if found else '<strong class="good">balanced</strong>'
+    judged = (
+        f'<strong class="bad">{_plural(found, "violation")}</strong>'
+        if found
+        else '<strong class="good">balanced</strong>'
+    )
     parts = [judged]
     if warned:
         parts.append(_plural(warned, "warning"))
@@ -168,11 +172,15 @@ class _Page:
             if row.scope == number:
                 rows.setdefault((row.kind, row.key), []).append(index)
         for status, why, violation in _findings(scope):
-            index = _best([(at, self._rows[at]) for at in rows.get((violation.kind, violation.key_text), ())], violation)
+            index = _best(
+                [(at, self._rows[at]) for at in rows.get((violation.kind, violation.key_text), ())], violation
+            )
             if index is None:
-                index = len(self._rows)
-                self._rows.append(_of_finding(number, violation, status))
-            self._rows[index].findings.append(len(self._findings))
+                row = _of_finding(number, violation, status)
+                self._rows.append(row)
+            else:
+                row = self._rows[index]
+            row.findings.append(len(self._findings))
             self._findings.append(self._finding(number, status, why, violation))
 
     def _word(self, text: str) -> int:
@@ -207,9 +215,9 @@ class _Page:
 
     def _event(self, event: Event, scope: int) -> list[int]:
         mark = "fault" if event.fault else "raised" if event.raised and event.mark != "fail" else event.mark
-        notes = [event.note, f"injected {event.fault}" if event.fault else "", ", ".join(event.codes)]
-        note = "; ".join(note for note in notes if note)
-        words = (mark, event.verb, event.function, self._place(event.place), event.actor, note)
+        note = "; ".join(note for note in (event.note, f"injected {event.fault}" if event.fault else "") if note)
+        where = self._place(event.place)
+        words = (mark, event.verb, event.function, where, event.actor, note, ", ".join(event.codes))
         rows = self._lives.get((self._scopes[scope].run, event.to), {}) if event.to else {}
         to = rows.get(scope, next(iter(rows.values()), -1))
         return [event.seq, *(self._word(word) for word in words), to]
@@ -268,7 +276,7 @@ def _of_finding(scope: int, violation: Violation, status: str) -> _Row:
 
 def _of_entry(entry: Entry) -> Event:
     """An event from what a violation keeps of it."""
-    mark = next((mark for beginning, mark in _VERBS if entry.verb.startswith(beginning)), "settle")
+    mark: Mark = next((mark for beginning, mark in _VERBS if entry.verb.startswith(beginning)), "settle")
     raised = "raised" in entry.verb
     return Event(entry.seq, mark, entry.verb, entry.function, entry.place, entry.actor, raised, note=entry.note)
 

@@ -45,7 +45,7 @@ function mark(kind, attributes = {}) {
 
 function toldEvent(event) {
   const by = event.by ? (event.by === "by hand" ? " by hand" : ` by ${event.by}`) : "";
-  return `${event.seq} ${event.verb}${by}${event.place ? ` at ${event.place}` : ""}${event.actor ? ` [${event.actor}]` : ""}${event.note ? `: ${event.note}` : ""}`;
+  return `${event.seq} ${event.verb}${by}${event.place ? ` at ${event.place}` : ""}${event.actor ? ` [${event.actor}]` : ""}${event.note ? `: ${event.note}` : ""}${event.broke ? ` — ${event.broke}` : ""}`;
 }
 
 const percent = (fraction) => `${(fraction * 100).toFixed(3)}%`;
@@ -71,13 +71,15 @@ function trackOf(row, width) {
   const track = make("div", { class: "track", style: { width: `${width}px` } }, make("span", { class: "end", style: { left: percent(CLOSED) } }));
   if (bar.alone) track.append(mark("finding", { title: row.findings[0]?.message, style: { left: percent(bar.from) } }));
   else track.append(make("span", { class: bar.name, style: { left: percent(bar.from), width: percent(Math.max(0, bar.to - bar.from)), "--kind": kindColour(row.kind) } }));
+  const last = row.events.length ? across(row.scope, row.events.at(-1).seq) : 0;
+  if (!bar.leak && last > bar.to) track.append(make("span", { class: "after", style: { left: percent(bar.to), width: percent(last - bar.to) } }));
   const spots = new Set();
   for (const [index, event] of row.events.entries()) {
     const left = across(row.scope, event.seq);
     const spot = `${event.mark}@${Math.round(left * width)}`;
     if (spots.has(spot)) continue; // two of a sort on one pixel are one
     spots.add(spot);
-    track.append(mark(event.mark, { title: toldEvent(event), "data-event": index, style: { left: percent(left) } }));
+    track.append(mark(event.mark, { class: `mark${event.broke ? " broke" : ""}`, title: toldEvent(event), "data-event": index, style: { left: percent(left) } }));
   }
   track.append(tagOf(row, bar));
   return track;
@@ -115,7 +117,7 @@ function lineOf(line, width, current) {
   return make(
     "div",
     {
-      class: `line ${line.type}${line.row?.bad ? " bad" : ""}${current ? " current" : ""}`,
+      class: `line ${line.type}${line.row?.bad ? " bad" : line.row?.standing === "warned" ? " aside" : ""}${current ? " current" : ""}`,
       id: `line-${line.id}`, role: "treeitem", "data-id": line.id, "aria-level": line.level, "aria-posinset": line.position, "aria-setsize": line.size,
       "aria-expanded": line.folded === undefined ? undefined : String(!line.folded), "aria-selected": current ? "true" : "false",
       "aria-label": spoken(line), tabindex: current ? "0" : "-1",

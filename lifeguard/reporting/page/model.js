@@ -4,9 +4,9 @@
 const SOURCE = JSON.parse(document.getElementById("data").textContent);
 const word = (index) => SOURCE.words[index];
 
-/** Event: [seq, mark, verb, function, place, actor, note, row of the new owner or -1]; texts are indices of `words`. */
-function readEvent([seq, mark, verb, by, place, actor, note, to]) {
-  return { seq, mark: word(mark), verb: word(verb), by: word(by), place: word(place), actor: word(actor), note: word(note), to };
+/** Event: [seq, mark, verb, function, place, actor, note, rules, row of the new owner or -1]; texts are indices of `words`. */
+function readEvent([seq, mark, verb, by, place, actor, note, broke, to]) {
+  return { seq, mark: word(mark), verb: word(verb), by: word(by), place: word(place), actor: word(actor), note: word(note), broke: word(broke), to };
 }
 
 /** Row: [scope, begin, end or -1, cut, kind, key, owner, state, standing, verdict, place, actor, codes, findings, events]. */
@@ -16,7 +16,7 @@ function readRow([scope, begin, end, cut, kind, key, owner, state, standing, ver
     verdict: word(verdict), place: word(place), actor: word(actor), codes: codes.map(word),
     findings: findings.map((index) => SOURCE.findings[index]), events: events.map(readEvent),
   };
-  row.title = [row.kind, row.key].filter(Boolean).join(" ");
+  row.title = [row.kind, row.key].filter(Boolean).join(" ") || row.verdict;
   row.bad = row.standing === "left" || row.standing === "violated";
   return row;
 }
@@ -52,7 +52,7 @@ function haystack(row) {
   if (row.hay === undefined) {
     const parts = [row.title, row.owner, row.state, row.verdict, row.place, row.actor, SCOPES[row.scope].name];
     for (const one of row.findings) parts.push(one.code, one.name, one.message, one.why ?? "");
-    for (const one of row.events) parts.push(one.verb, one.by, one.place, one.actor, one.note);
+    for (const one of row.events) parts.push(one.verb, one.by, one.place, one.actor, one.note, one.broke);
     row.hay = parts.join("\n").toLowerCase();
   }
   return row.hay;
@@ -113,7 +113,7 @@ function laidOut(rows, order, folded) {
     const groups = [...groupedBy(inside, (row) => JSON.stringify([outer(row), inner(row)]))].sort(([one], [other]) => (one < other ? -1 : 1));
     groups.forEach(([key, members], place) => {
       const group = `${id}g${key}`;
-      const name = JSON.parse(key).filter(Boolean).join(" · ");
+      const name = JSON.parse(key).filter(Boolean).join(" · ") || "no resource";
       lines.push({ type: "group", id: group, scope, name, level: 2, position: place + 1, size: groups.length, count: members.length, folded: folded.has(group) });
       if (folded.has(group)) return;
       members.forEach((row, index) => lines.push({ type: "thing", id: `r${row.id}`, row, scope, level: 3, position: index + 1, size: members.length }));

@@ -48,6 +48,7 @@ function redraw() {
   drawn.clear();
   state.width = trackWidth();
   const whole = labelWidth() + state.width;
+  at("view").style.setProperty("--whole", `${(Math.max(state.lines.length, 1) + 1) * ROW_HEIGHT}px`);
   at("space").style.height = `${Math.max(state.lines.length, 1) * ROW_HEIGHT}px`;
   at("space").style.width = `${whole}px`;
   at("lines").style.width = `${whole}px`;
@@ -103,6 +104,13 @@ function drawArrows(first, last) {
   }));
 }
 
+/** Scroll sideways, where the timeline is zoomed, until the begin of a resource can be seen. */
+function bringIn(line) {
+  if (line?.type !== "thing") return;
+  const view = at("view"), room = view.clientWidth - labelWidth(), x = across(line.scope, line.row.begin) * state.width;
+  if (x < view.scrollLeft || x > view.scrollLeft + room - 40) view.scrollLeft = Math.max(0, x - room / 4);
+}
+
 function setCurrent(id, { focus = true, reveal = true } = {}) {
   const before = lineElement(state.current);
   if (before) {
@@ -116,6 +124,7 @@ function setCurrent(id, { focus = true, reveal = true } = {}) {
     const view = at("view"), top = index * ROW_HEIGHT;
     if (top < view.scrollTop) view.scrollTop = top;
     else if (top + ROW_HEIGHT > view.scrollTop + view.clientHeight) view.scrollTop = top + ROW_HEIGHT - view.clientHeight;
+    bringIn(state.lines[index]);
   }
   drawWindow();
   const element = lineElement(id);
@@ -176,7 +185,7 @@ function historyOf(row) {
 
 function detailsOf(row) {
   return [
-    make("h3", {}, row.title || row.verdict),
+    make("h3", {}, row.title),
     ...row.findings.map(findingBox),
     make("dl", {}, ...term("state", row.state), ...term("owner", row.owner), ...term("acquired", row.place && make("code", {}, row.place)), ...term("by", row.actor), ...term("scope", SCOPES[row.scope].name)),
     ...(row.events.length ? [make("h3", {}, "History"), historyOf(row)] : []),
@@ -227,7 +236,7 @@ function showFindings() {
     const [first] = group, row = OWNERS.get(first);
     return make(
       "li", { class: first.status }, make("span", { class: "code" }, `${first.code} ${first.name}`), " ", first.message,
-      group.length > 1 ? ` (and ${plural(group.length - 1, "more")} from the same line)`.replace("mores", "more") : "",
+      group.length > 1 ? ` (and ${(group.length - 1).toLocaleString("en")} more from the same line)` : "",
       first.place ? make("span", { class: "soft" }, " — ", make("code", {}, first.place)) : "",
       SCOPES.length > 1 ? make("span", { class: "soft" }, ` in scope ${SCOPES[first.scope].name}`) : "",
       row ? make("span", { class: "screen-only" }, " ", make("button", { type: "button", onclick: () => reveal(row), "aria-label": `show ${first.code} ${row.title} in the timeline` }, "show")) : "",
@@ -271,7 +280,7 @@ function tableRow(row, all) {
   const told = row.findings.map((one) => make("div", {}, `${one.message}${one.why ? `: ${one.why}` : ""}`));
   const history = row.events.length ? make("details", { open: all }, make("summary", {}, plural(row.events.length + row.cut, "event")), historyOf(row)) : plural(row.events.length, "event");
   const cells = [row.verdict, row.owner, SCOPES[row.scope].name, row.place && make("code", {}, row.place), history];
-  return make("tr", {}, make("th", { scope: "row" }, row.title || "—"), ...cells.map((cell, index) => make("td", { class: index === 0 && row.bad ? "code" : undefined }, cell || "—", ...(index === 0 ? told : []))));
+  return make("tr", {}, make("th", { scope: "row" }, row.title), ...cells.map((cell, index) => make("td", { class: index === 0 && row.bad ? "code" : undefined }, cell || "—", ...(index === 0 ? told : []))));
 }
 
 function showTable(limit = PAGE, all = false) {
@@ -297,8 +306,9 @@ function showTable(limit = PAGE, all = false) {
 function filter() {
   state.rows = chosen(filters());
   state.page = 0;
-  const all = state.rows.length === ROWS.length;
-  at("count").textContent = all ? plural(ROWS.length, "resource") : state.rows.length ? `${state.rows.length.toLocaleString("en")} of ${plural(ROWS.length, "resource")}` : `none of ${plural(ROWS.length, "resource")} matches`;
+  const others = ROWS.filter((row) => !row.events.length).length;
+  const whole = [plural(ROWS.length - others, "resource"), others ? plural(others, "other finding") : ""].filter(Boolean).join(", ");
+  at("count").textContent = state.rows.length === ROWS.length ? whole : `${state.rows.length ? state.rows.length.toLocaleString("en") : "none"} of ${ROWS.length.toLocaleString("en")} shown`;
   detailed = null;
   layOut();
   showDetails(state.lines[state.places.get(state.current)]);
@@ -368,7 +378,8 @@ function start() {
   at("filters").addEventListener("reset", () => setTimeout(filter));
   at("text").addEventListener("input", () => soon(filter));
   for (const id of ["kind", "verdict"]) at(id).addEventListener("change", filter);
-  for (const id of ["order", "zoom"]) at(id).addEventListener("change", layOut);
+  at("order").addEventListener("change", layOut);
+  at("zoom").addEventListener("change", () => { layOut(); bringIn(state.lines[state.places.get(state.current)]); });
   at("view").addEventListener("scroll", () => requestAnimationFrame(drawWindow), { passive: true });
   at("lines").addEventListener("keydown", keyed);
   at("lines").addEventListener("focusin", (event) => showDetails(lineAt(event.target)));
