@@ -168,9 +168,9 @@ class _Page:
     def _judge(self, number: int, scope: ScopeReport) -> None:
         """Put what was found in a scope at its rows; what is about no resource that is shown gets a row of its own."""
         rows: dict[tuple[str, str], list[int]] = {}
-        for index, row in enumerate(self._rows):
-            if row.scope == number:
-                rows.setdefault((row.kind, row.key), []).append(index)
+        for at, one in enumerate(self._rows):
+            if one.scope == number:
+                rows.setdefault((one.kind, one.key), []).append(at)
         for status, why, violation in _findings(scope):
             index = _best(
                 [(at, self._rows[at]) for at in rows.get((violation.kind, violation.key_text), ())], violation
@@ -276,7 +276,8 @@ def _of_finding(scope: int, violation: Violation, status: str) -> _Row:
 
 def _of_entry(entry: Entry) -> Event:
     """An event from what a violation keeps of it."""
-    mark: Mark = next((mark for beginning, mark in _VERBS if entry.verb.startswith(beginning)), "settle")
+    settled: Mark = "settle"
+    mark = next((mark for beginning, mark in _VERBS if entry.verb.startswith(beginning)), settled)
     raised = "raised" in entry.verb
     return Event(entry.seq, mark, entry.verb, entry.function, entry.place, entry.actor, raised, note=entry.note)
 

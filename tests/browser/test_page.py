@@ -95,7 +95,11 @@ def test_no_other_script_runs(opened: Open) -> None:
     """Should anything get in all the same, the page's own policy forbids it."""
     page = opened(everything())
     page.page.evaluate(
-        """() => { const script = document.createElement("script"); script.textContent = "window.broken = 1"; document.body.append(script); }"""
+        """() => {
+            const script = document.createElement("script");
+            script.textContent = "window.broken = 1";
+            document.body.append(script);
+        }"""
     )
     assert page.page.evaluate("window.broken === undefined")
     assert 1 == len(page.complaints)
