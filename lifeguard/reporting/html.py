@@ -147,8 +147,10 @@ class _Page:
         self._rows: list[_Row] = []
         self._findings: list[dict[str, object]] = []
         self._lives: dict[tuple[str, str], dict[int, int]] = {}  # of a run and a life: scope -> row
+        self._named: dict[tuple[int, str, str], list[int]] = {}  # of a scope, a kind and a key: rows
         for number, scope in enumerate(report.scopes):
             for life in scope.lives:
+                self._named.setdefault((number, life.kind, life.key), []).append(len(self._rows))
                 self._lives.setdefault((scope.run, life.ident), {})[number] = len(self._rows)
                 self._rows.append(_of_life(number, life))
         for number, scope in enumerate(report.scopes):
@@ -167,14 +169,9 @@ class _Page:
 
     def _judge(self, number: int, scope: ScopeReport) -> None:
         """Put what was found in a scope at its rows; what is about no resource that is shown gets a row of its own."""
-        rows: dict[tuple[str, str], list[int]] = {}
-        for at, one in enumerate(self._rows):
-            if one.scope == number:
-                rows.setdefault((one.kind, one.key), []).append(at)
         for status, why, violation in _findings(scope):
-            index = _best(
-                [(at, self._rows[at]) for at in rows.get((violation.kind, violation.key_text), ())], violation
-            )
+            lives = self._named.get((number, violation.kind, violation.key_text), [])
+            index = _best([(at, self._rows[at]) for at in lives], violation)
             if index is None:
                 row = _of_finding(number, violation, status)
                 self._rows.append(row)
@@ -276,8 +273,11 @@ def _of_finding(scope: int, violation: Violation, status: str) -> _Row:
 
 def _of_entry(entry: Entry) -> Event:
     """An event from what a violation keeps of it."""
-    settled: Mark = "settle"
-    mark = next((mark for beginning, mark in _VERBS if entry.verb.startswith(beginning)), settled)
+    mark: Mark = "settle"
+    for beginning, drawn in _VERBS:
+        if entry.verb.startswith(beginning):
+            mark = drawn
+            break
     raised = "raised" in entry.verb
     return Event(entry.seq, mark, entry.verb, entry.function, entry.place, entry.actor, raised, note=entry.note)
 
