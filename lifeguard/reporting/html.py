@@ -317,6 +317,7 @@ def _scope(scope: ScopeReport) -> dict[str, object]:
         notes.append("no journal was kept: the timeline has only what was found")
     return {
         "name": scope.name,
+        "owner": f"scope {scope.name!r}",
         "said": f"{judged}; {ended or f'left by {verdict.ended}'}",
         "bad": bool(found),
         "notes": notes,

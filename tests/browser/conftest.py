@@ -50,11 +50,11 @@ class Opened:
 
     def line(self, name: str) -> Any:
         """The line of the timeline of that name."""
-        return self.page.locator(".line", has=self.page.get_by_text(name, exact=True))
+        return self.page.locator(f'.line[data-title="{name}"]')
 
     def shown(self) -> list[str]:
-        """The names of the resources whose lines are drawn, from the top."""
-        return self.page.locator(".line.thing .name").all_text_contents()
+        """The resources whose lines are drawn, from the top."""
+        return self.page.locator(".line.thing").evaluate_all("lines => lines.map(line => line.dataset.title)")
 
     def wait(self, selector: str, count: int) -> None:
         """Until there are so many elements."""

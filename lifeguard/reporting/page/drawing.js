@@ -26,7 +26,7 @@ const stroke = (path, name) => [svg("path", { d: path, class: "s-halo" }), svg("
 
 const MARKS = {
   acquire: ["acquired", () => [svg("circle", { cx: 7, cy: 10, r: 4, class: "f-ground" })]],
-  release: ["released or settled", () => stroke("M7 3V17", "s-ink")],
+  release: ["released", () => stroke("M7 3V17", "s-ink")],
   use: ["used", () => stroke("M7 6V14", "s-ink")],
   transfer: ["handed over", () => [svg("path", { d: "M2 8H7V4L14 10L7 16V12H2Z", class: "f-ink" })]],
   raised: ["a call that raised", () => stroke("M3 6L11 14M11 6L3 14", "s-bad")],
@@ -37,7 +37,7 @@ const MARKS = {
   seed: ["there before the scope", () => [svg("circle", { cx: 7, cy: 10, r: 2.5, class: "f-ink" })]],
 };
 
-MARKS.settle = MARKS.release;
+MARKS.settle = ["settled otherwise: with its owner, overwritten, moved", MARKS.release[1]];
 
 function mark(kind, attributes = {}) {
   return make("span", { class: "mark", ...attributes }, svg("svg", { viewBox: "0 0 14 20", "aria-hidden": "true" }, ...MARKS[kind][1]()));
@@ -112,17 +112,17 @@ function spoken(line) {
 
 function lineOf(line, width, current) {
   const twist = line.folded === undefined ? "" : make("span", { class: "twist", "aria-hidden": "true" }, line.folded ? "▸" : "▾");
-  const text = line.type === "scope" ? `${SCOPES[line.scope].name} (${line.count})` : line.type === "group" ? `${line.name} (${line.count})` : line.row.title;
+  const text = line.type === "scope" ? `${SCOPES[line.scope].name} (${line.count})` : line.type === "group" ? `${line.name} (${line.count})` : line.name;
   const track = line.type === "scope" ? scopeTrack(line.scope, width) : line.type === "thing" ? trackOf(line.row, width) : make("div", { class: "track", style: { width: `${width}px` } });
   return make(
     "div",
     {
       class: `line ${line.type}${line.row?.bad ? " bad" : line.row?.standing === "warned" ? " aside" : ""}${current ? " current" : ""}`,
-      id: `line-${line.id}`, role: "treeitem", "data-id": line.id, "aria-level": line.level, "aria-posinset": line.position, "aria-setsize": line.size,
+      id: `line-${line.id}`, role: "treeitem", "data-id": line.id, "data-title": line.row?.title, "aria-level": line.level, "aria-posinset": line.position, "aria-setsize": line.size,
       "aria-expanded": line.folded === undefined ? undefined : String(!line.folded), "aria-selected": current ? "true" : "false",
       "aria-label": spoken(line), tabindex: current ? "0" : "-1",
     },
-    make("span", { class: "name", title: text }, twist, text),
+    make("span", { class: "name", title: line.row?.title ?? text }, twist, text),
     track,
   );
 }

@@ -90,9 +90,17 @@ function groupedBy(items, name) {
   return found;
 }
 
+const ownerOf = (row) => (row.owner === SCOPES[row.scope].owner ? "this scope" : row.owner);
+
+/** Groups by name; what this scope owns itself comes first, and what is about no resource last. */
+function inOrder([one], [other]) {
+  const rank = (key) => JSON.parse(key).map((name) => (name === "this scope" ? "" : name || "\uffff")).join("\u0001");
+  return rank(one) < rank(other) ? -1 : 1;
+}
+
 const GROUPINGS = {
-  owner: [(row) => row.owner, (row) => row.kind],
-  kind: [(row) => row.kind, (row) => row.owner],
+  owner: [ownerOf, (row) => row.kind],
+  kind: [(row) => row.kind, ownerOf],
 };
 
 /** The lines of the timeline: scopes, below them groups, below them resources; what is folded is left out. */
@@ -106,17 +114,17 @@ function laidOut(rows, order, folded) {
     lines.push({ type: "scope", id, scope, level: 1, position: position + 1, size: scopes.length, count: inside.length, folded: folded.has(id) });
     if (folded.has(id)) return;
     if (!GROUPINGS[order]) {
-      inside.forEach((row, index) => lines.push({ type: "thing", id: `r${row.id}`, row, scope, level: 2, position: index + 1, size: inside.length }));
+      inside.forEach((row, index) => lines.push({ type: "thing", id: `r${row.id}`, row, name: row.title, scope, level: 2, position: index + 1, size: inside.length }));
       return;
     }
     const [outer, inner] = GROUPINGS[order];
-    const groups = [...groupedBy(inside, (row) => JSON.stringify([outer(row), inner(row)]))].sort(([one], [other]) => (one < other ? -1 : 1));
+    const groups = [...groupedBy(inside, (row) => JSON.stringify([outer(row), inner(row)]))].sort(inOrder);
     groups.forEach(([key, members], place) => {
       const group = `${id}g${key}`;
       const name = JSON.parse(key).filter(Boolean).join(" · ") || "no resource";
       lines.push({ type: "group", id: group, scope, name, level: 2, position: place + 1, size: groups.length, count: members.length, folded: folded.has(group) });
       if (folded.has(group)) return;
-      members.forEach((row, index) => lines.push({ type: "thing", id: `r${row.id}`, row, scope, level: 3, position: index + 1, size: members.length }));
+      members.forEach((row, index) => lines.push({ type: "thing", id: `r${row.id}`, row, name: row.key || row.title, scope, level: 3, position: index + 1, size: members.length }));
     });
   });
   return lines;
