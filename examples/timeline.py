@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from multi_cell.conductor import Cloud
-from multi_cell_migration import resize_and_confirm, resize_and_revert, spawn_fails
+from multi_cell_migration import resize_and_confirm, spawn_fails
 
 from lifeguard import scope
 from lifeguard.reporting import html, replay
