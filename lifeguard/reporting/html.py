@@ -19,7 +19,8 @@ from importlib import resources
 from typing import Final
 
 from lifeguard.places import Place
-from lifeguard.reporting.model import Event, Life, Mark, Report, ScopeReport
+from lifeguard.reporting.chronicle import AT_THE_END, mark_of
+from lifeguard.reporting.model import Event, Life, Report, ScopeReport
 from lifeguard.rules import RULES
 from lifeguard.text import render as as_text
 from lifeguard.text import summary as seen
@@ -27,21 +28,6 @@ from lifeguard.verdict import Entry, Violation
 
 TEXT_SHOWN: Final = 200_000
 """So many characters of the text report stand in the file, for browsers that run no script."""
-
-_OPEN_AT_THE_END = frozenset({"LG101", "LG102", "LG110", "LG201", "LG202", "LG205", "LG206"})
-_VERBS: Final[tuple[tuple[str, Mark], ...]] = (
-    ("acquire", "acquire"),
-    ("seed", "seed"),
-    ("handed", "transfer"),
-    ("transfer", "transfer"),
-    ("release", "release"),
-    ("part", "release"),
-    ("use", "use"),
-    ("failed", "fail"),
-    ("rolled", "rollback"),
-    ("rollback", "rollback"),
-)
-"""How the verbs of a history begin, and what each is drawn as; anything else has settled it."""
 
 
 def render(report: Report) -> str:
@@ -254,7 +240,7 @@ def _of_finding(scope: int, violation: Violation, status: str) -> _Row:
     """A row for a finding whose resource was not recorded, from its history; or for one that is about no resource."""
     events = tuple(_of_entry(entry) for entry in violation.history)
     begun = events[0].seq if events else violation.seq
-    still_open = violation.code in _OPEN_AT_THE_END and bool(events)
+    still_open = violation.code in AT_THE_END and bool(events)
     standing = {"warning": "warned", "allowed": "allowed"}.get(status, "left" if still_open else "violated")
     ended = None if still_open else max([violation.seq, *(event.seq for event in events)])
     return _Row(
@@ -273,11 +259,7 @@ def _of_finding(scope: int, violation: Violation, status: str) -> _Row:
 
 def _of_entry(entry: Entry) -> Event:
     """An event from what a violation keeps of it."""
-    mark: Mark = "settle"
-    for beginning, drawn in _VERBS:
-        if entry.verb.startswith(beginning):
-            mark = drawn
-            break
+    mark = mark_of(entry.verb)
     raised = "raised" in entry.verb
     return Event(entry.seq, mark, entry.verb, entry.function, entry.place, entry.actor, raised, note=entry.note)
 

@@ -6,13 +6,14 @@ import base64
 import hashlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sample_reports import HOSTILE, everything, hostile, many
 
 from lifeguard import Resource, Verdict, acquires, releases, scope
-from lifeguard.reporting import html
+from lifeguard.reporting import html, replay
 from lifeguard.reporting.model import Report, ScopeReport
 
 image = Resource("image")
@@ -127,6 +128,22 @@ def test_verdicts_alone_have_what_was_found() -> None:
     assert [("'b'", "violated", ["acquire", "release", "release"], False), ("'a'", "left", ["acquire"], True)] == told
     assert "no journal was kept: the timeline has only what was found" == data(report)["scopes"][0]["notes"][-1]
     assert "2 violations; ended normally" == data(report)["scopes"][0]["said"]
+
+
+def test_journal_has_every_life(tmp_path: Path) -> None:
+    """With a journal what was released is a bar, too, and the leak is the row that it is told of."""
+    images = Images()
+    with scope("with a journal", on_violation="record", journal=tmp_path / "journal.jsonl"):
+        images.create("a")
+        images.create("b")
+        images.delete("b")
+    report = replay.read([tmp_path / "journal.jsonl"]).report
+    told = [(row["key"], row["standing"], row["marks"], row["state"], len(row["findings"])) for row in rows(report)]
+    assert [
+        ("'a'", "left", ["acquire"], "held", 1),
+        ("'b'", "fine", ["acquire", "release"], "released", 0),
+    ] == told
+    assert "no journal was kept: the timeline has only what was found" not in data(report)["scopes"][0]["notes"]
 
 
 def test_second_life_of_a_key_has_its_own_finding() -> None:

@@ -67,7 +67,11 @@ def _judged_again(drive: type[Any], steps: list[Step]) -> None:
         assert json.loads(json.dumps(live)) == json.loads(json.dumps(again))
         for told in found.report.scopes:
             left = {(life.kind, life.key) for life in told.lives if life.standing == "left" and not life.codes == ()}
-            said = {(one.kind, one.key_text) for one in told.verdict.violations if one.code in ("LG101", "LG102", "LG110", "LG205")}
+            said = {
+                (one.kind, one.key_text)
+                for one in told.verdict.violations
+                if one.code in ("LG101", "LG102", "LG110", "LG205")
+            }
             assert said <= left
 
 
