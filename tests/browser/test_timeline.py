@@ -180,7 +180,7 @@ def test_order(opened: Open) -> None:
     assert ["server 's1'", "volume 'v1'", "port 'p1'", "spawn 's1'"] == page.shown()[:4]
     page.page.select_option("#order", "kind")
     groups = page.page.locator(".line.group .name").all_text_contents()
-    assert ["▾image · this scope (2)", "▾image · outside (1)", "▾port · this scope (1)"] == groups[:3]
+    assert ["▾image (2)", "▾image · outside (1)", "▾port (1)"] == groups[:3]
     assert "▾no resource (1)" in groups
 
 

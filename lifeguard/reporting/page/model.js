@@ -90,11 +90,12 @@ function groupedBy(items, name) {
   return found;
 }
 
-const ownerOf = (row) => (row.owner === SCOPES[row.scope].owner ? "this scope" : row.owner);
+/** The owner as a group of its scope is called: nothing for the scope itself, which stands above. */
+const ownerOf = (row) => (row.owner === SCOPES[row.scope].owner ? "" : row.owner);
 
 /** Groups by name; what this scope owns itself comes first, and what is about no resource last. */
 function inOrder([one], [other]) {
-  const rank = (key) => JSON.parse(key).map((name) => (name === "this scope" ? "" : name || "\uffff")).join("\u0001");
+  const rank = (key) => (JSON.parse(key).some(Boolean) ? JSON.parse(key).join("\u0001") : "\uffff");
   return rank(one) < rank(other) ? -1 : 1;
 }
 

@@ -1,7 +1,7 @@
 // The page: filters, the timeline's window of lines, the details, the tables.
 
 const at = (id) => document.getElementById(id);
-const ROW_HEIGHT = 26, SPARE = 8, PAGE = 50, PRINTED = 300, FINDINGS_SHOWN = 50, ARROWS_SHOWN = 400, HISTORY_SHOWN = 200;
+const ROW_HEIGHT = 26, SPARE = 8, PAGE = 50, PRINTED = 300, PRINTED_WIDTH = 460, FINDINGS_SHOWN = 50, ARROWS_SHOWN = 400, HISTORY_SHOWN = 200;
 const MANY_SCOPES = 12;
 
 const state = { rows: [], lines: [], places: new Map(), arrows: [], folded: new Set(), current: null, page: 0, sort: null, width: 0 };
@@ -336,14 +336,13 @@ function showLegend() {
 }
 
 function beforePrint() {
-  const { scrollTop } = at("view"), whole = 640 + labelWidth();
-  state.unprinted = { scrollTop };
-  state.width = 640;
+  state.unprinted = { scrollTop: at("view").scrollTop };
+  state.width = PRINTED_WIDTH;
   const shown = state.lines.slice(0, PRINTED);
   for (const element of drawn.values()) element.remove();
   drawn.clear();
   at("space").style.height = "auto";
-  at("space").style.width = at("lines").style.width = `${whole}px`;
+  at("space").style.width = at("lines").style.width = "auto";
   for (const line of shown) {
     const element = lineOf(line, state.width, false);
     drawn.set(line.id, element);
