@@ -18,6 +18,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Final
 
+from lifeguard.ledger.records import FIRST
 from lifeguard.places import Place
 from lifeguard.reporting.chronicle import AT_THE_END, mark_of
 from lifeguard.reporting.model import Event, Life, Report, ScopeReport
@@ -28,6 +29,12 @@ from lifeguard.verdict import Entry, Violation
 
 TEXT_SHOWN: Final = 200_000
 """So many characters of the text report stand in the file, for browsers that run no script."""
+
+ROWS_SHOWN: Final = 50_000
+"""Above so many resources, those that came out fine are left out, and the page says how many."""
+
+EVENTS_SHOWN: Final = 200
+"""So many events of one resource stand in the file: half of them its first, half of them its last."""
 
 
 def render(report: Report) -> str:
@@ -40,12 +47,15 @@ def render(report: Report) -> str:
         the whole file, to be written as UTF-8.
     """
     page = _Page(report)
+    notes = list(report.notes)
+    if page.left_out:
+        notes.append(f"{_plural(page.left_out, 'resource')} without a finding left out: the JSON report has all")
     script = "".join(_asset(name) for name in ("model.js", "drawing.js", "page.js"))
     parts = {
         "title": _escaped(report.title or "lifeguard report"),
         "generator": _escaped(f"lifeguard {report.lifeguard}".strip()),
         "summary": _headline(report),
-        "notes": "".join(f'<p class="soft">{_escaped(note)}</p>\n' for note in report.notes),
+        "notes": "".join(f'<p class="soft">{_escaped(note)}</p>\n' for note in notes),
         "style": _asset("report.css"),
         "script": script,
         "script_hash": "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -120,6 +130,7 @@ class _Row:
     standing: str = "fine"
     codes: tuple[str, ...] = ()
     cut: int = 0
+    cut_at: int = FIRST
     findings: list[int] = field(default_factory=list)
     events: tuple[Event, ...] = ()
 
@@ -134,8 +145,15 @@ class _Page:
         self._findings: list[dict[str, object]] = []
         self._lives: dict[tuple[str, str], dict[int, int]] = {}  # of a run and a life: scope -> row
         self._named: dict[tuple[int, str, str], list[int]] = {}  # of a scope, a kind and a key: rows
+        room = ROWS_SHOWN - sum(life.standing != "fine" for scope in report.scopes for life in scope.lives)
+        self.left_out = 0
         for number, scope in enumerate(report.scopes):
             for life in scope.lives:
+                if life.standing == "fine":
+                    room -= 1
+                    if room < 0:
+                        self.left_out += 1
+                        continue
                 self._named.setdefault((number, life.kind, life.key), []).append(len(self._rows))
                 self._lives.setdefault((scope.run, life.ident), {})[number] = len(self._rows)
                 self._rows.append(_of_life(number, life))
@@ -189,7 +207,7 @@ class _Page:
             row.scope,
             row.begun,
             -1 if row.ended is None else row.ended,
-            row.cut,
+            [row.cut, row.cut_at],
             *(self._word(word) for word in words),
             [self._word(code) for code in row.codes],
             row.findings,
@@ -231,9 +249,11 @@ class _Page:
 def _of_life(scope: int, life: Life) -> _Row:
     state = life.state if not life.seeded else f"{life.state}, there before the scope"
     ended = life.ended if life.standing != "left" else None
-    return _Row(
-        scope, life.kind, life.key, life.begun, ended, life.owner, state, life.standing, life.codes, events=life.events
-    )
+    row = _Row(scope, life.kind, life.key, life.begun, ended, life.owner, state, life.standing, life.codes)
+    half = EVENTS_SHOWN // 2
+    row.events = life.events if len(life.events) <= EVENTS_SHOWN else (*life.events[:half], *life.events[-half:])
+    row.cut, row.cut_at = len(life.events) - len(row.events), half
+    return row
 
 
 def _of_finding(scope: int, violation: Violation, status: str) -> _Row:

@@ -166,6 +166,22 @@ def test_texts_are_stored_once() -> None:
     assert 1 == page.count('"Service.show"')
 
 
+def test_long_history_is_cut_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resource that was used a million times does not make a page of a million lines; the cut is told."""
+    monkeypatch.setattr(html, "EVENTS_SHOWN", 2)
+    port = next(row for row in data(everything())["rows"] if row[1] == 4)
+    assert [[2, 1], [4, 12]] == [port[3], [event[0] for event in port[14]]]
+
+
+def test_of_too_many_resources_the_fine_ones_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found is always there, and the page says how many are not."""
+    monkeypatch.setattr(html, "ROWS_SHOWN", 30)
+    report = many(1_000)
+    told = rows(report)
+    assert (30, 2) == (len(told), sum(row["standing"] == "left" for row in told))
+    assert "970 resources without a finding left out: the JSON report has all" in html.render(report)
+
+
 def test_text_for_browsers_without_scripts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The copy as text is cut where it grows too long, and says so."""
     monkeypatch.setattr(html, "TEXT_SHOWN", 300)

@@ -52,7 +52,7 @@ const percent = (fraction) => `${(fraction * 100).toFixed(3)}%`;
 
 /** What a row looks like in its track: where the bar begins and ends, and how it is dressed. */
 function barOf(row) {
-  const leak = row.standing === "left";
+  const leak = row.bad && row.end < 0;
   const name = leak ? "bar leak" : row.bad ? "bar wrong" : row.standing === "allowed" ? "bar allowed" : "bar";
   const to = leak ? 1 : row.end < 0 ? CLOSED : across(row.scope, row.end);
   return { from: across(row.scope, row.begin), to, name, leak, alone: row.events.length === 0 };

@@ -9,10 +9,10 @@ function readEvent([seq, mark, verb, by, place, actor, note, broke, to]) {
   return { seq, mark: word(mark), verb: word(verb), by: word(by), place: word(place), actor: word(actor), note: word(note), broke: word(broke), to };
 }
 
-/** Row: [scope, begin, end or -1, cut, kind, key, owner, state, standing, verdict, place, actor, codes, findings, events]. */
-function readRow([scope, begin, end, cut, kind, key, owner, state, standing, verdict, place, actor, codes, findings, events], id) {
+/** Row: [scope, begin, end or -1, [events left out, after how many], kind, key, owner, state, standing, verdict, place, actor, codes, findings, events]. */
+function readRow([scope, begin, end, [cut, cutAt], kind, key, owner, state, standing, verdict, place, actor, codes, findings, events], id) {
   const row = {
-    id, scope, begin, end, cut, kind: word(kind), key: word(key), owner: word(owner), state: word(state), standing: word(standing),
+    id, scope, begin, end, cut, cutAt, kind: word(kind), key: word(key), owner: word(owner), state: word(state), standing: word(standing),
     verdict: word(verdict), place: word(place), actor: word(actor), codes: codes.map(word),
     findings: findings.map((index) => SOURCE.findings[index]), events: events.map(readEvent),
   };

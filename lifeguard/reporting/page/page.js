@@ -1,7 +1,7 @@
 // The page: filters, the timeline's window of lines, the details, the tables.
 
 const at = (id) => document.getElementById(id);
-const ROW_HEIGHT = 26, SPARE = 8, PAGE = 50, PRINTED = 300, PRINTED_WIDTH = 460, FINDINGS_SHOWN = 50, ARROWS_SHOWN = 400, HISTORY_SHOWN = 200;
+const ROW_HEIGHT = 26, SPARE = 8, PAGE = 50, PRINTED = 300, PRINTED_WIDTH = 460, FINDINGS_SHOWN = 50, ARROWS_SHOWN = 400, STATES_SHOWN = 20;
 const MANY_SCOPES = 12;
 
 const state = { rows: [], lines: [], places: new Map(), arrows: [], folded: new Set(), current: null, page: 0, sort: null, width: 0 };
@@ -177,9 +177,8 @@ function findingBox(one) {
 }
 
 function historyOf(row) {
-  const items = row.events.slice(0, HISTORY_SHOWN).map((event, index) => make("li", { "data-event": index }, toldEvent(event)));
-  if (row.cut) items.splice(Math.min(2, items.length), 0, make("li", {}, `… ${plural(row.cut, "event")} left out`));
-  if (row.events.length > HISTORY_SHOWN) items.push(make("li", {}, `… ${plural(row.events.length - HISTORY_SHOWN, "more event")}: the JSON report has all`));
+  const items = row.events.map((event, index) => make("li", { "data-event": index }, toldEvent(event)));
+  if (row.cut) items.splice(row.cutAt, 0, make("li", {}, `… ${plural(row.cut, "event")} left out`));
   return make("ol", { class: "history" }, ...items);
 }
 
@@ -321,7 +320,8 @@ function fillChoices() {
   const count = (test) => ROWS.filter(test).length;
   const choices = [["violation", "violations"], ["warning", "warnings"], ["allowed", "allowed"], ["clean", "without a finding"]].filter(([value]) => count(VERDICTS[value]));
   const codes = [...new Map(ROWS.flatMap((row) => row.findings.map((one) => [one.code, `${one.code} ${one.name}`])))].sort();
-  const states = [...new Set(ROWS.filter(VERDICTS.clean).map((row) => row.state))].sort().map((name) => [`state:${name}`, name]);
+  const byState = [...groupedBy(ROWS.filter(VERDICTS.clean), (row) => row.state)].sort((one, other) => other[1].length - one[1].length);
+  const states = byState.slice(0, STATES_SHOWN).map(([name]) => [`state:${name}`, name]);
   at("verdict").replaceChildren(option("", "all"), ...[...choices, ...codes, ...states].map(([value, text]) => option(value, `${text} (${count(judgedAs(value))})`)));
 }
 
