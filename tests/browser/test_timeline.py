@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sample_reports import everything, many
+from sample_reports import event, everything, life, many
 
 from lifeguard import Verdict
 from lifeguard.reporting.model import Report, ScopeReport
@@ -266,3 +266,16 @@ def test_zoom_keeps_the_resource_in_view(opened: Open) -> None:
     assert 100 * small > box(current.locator(".bar"))["width"] > 10 * small
     view = box(page.page.locator("#view"))
     assert view["x"] < box(current.locator(".mark").first)["x"] < view["x"] + view["width"]
+
+
+def test_what_is_overdue_and_still_open_runs_off_as_well(opened: Open) -> None:
+    """Whatever rule was broken first: what is still owed at the end reaches the right edge, what was paid late does not."""
+    begun = event(1, "acquire", "acquired", "Cloud.boot", 10)
+    paid = event(2, "release", "released", "Cloud.destroy", 11)
+    lives = (
+        life("server", "'open'", begun, ended=None, standing="violated", state="held", codes=("LG111",)),
+        life("server", "'late'", begun, paid, ended=2, standing="violated", codes=("LG111",), ident="9"),
+    )
+    page = opened(Report((ScopeReport("1", Verdict("resize"), recorded=True, lives=lives),)))
+    bars = page.page.locator(".line .bar").evaluate_all("bars => bars.map(bar => bar.className)")
+    assert ["bar leak", "bar wrong"] == bars
