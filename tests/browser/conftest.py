@@ -13,16 +13,16 @@ import pytest
 from lifeguard.reporting import html
 from lifeguard.reporting.model import Report
 
-WHY = "needs playwright and a Chromium: nox -s browser"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """The Chromium of `LIFEGUARD_CHROMIUM` or of the system, else the one that playwright has installed."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason=WHY)
+    from playwright.sync_api import sync_playwright
+
     found = os.environ.get("LIFEGUARD_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
-    with sync_api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         # A container's root has no sandbox to offer; what is opened here is only what these tests have written.
         arguments = ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
         chromium = playwright.chromium.launch(executable_path=found, args=arguments)
@@ -58,8 +58,9 @@ class Opened:
 
     def wait(self, selector: str, count: int) -> None:
         """Until there are so many elements."""
-        sync_api = pytest.importorskip("playwright.sync_api", reason=WHY)
-        sync_api.expect(self.page.locator(selector)).to_have_count(count)
+        from playwright.sync_api import expect
+
+        expect(self.page.locator(selector)).to_have_count(count)
 
     def details(self) -> str:
         """The text of the panel."""
@@ -67,8 +68,9 @@ class Opened:
 
     def faults(self) -> list[str]:
         """What axe-core finds wrong with the page as it is now."""
-        axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason=WHY)
-        found = axe.Axe().run(self.page).response["violations"]
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page).response["violations"]
         return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from sample_reports import HOSTILE, everything, hostile, many
 
+pytest.importorskip("playwright.sync_api", reason="needs playwright and a Chromium: nox -s browser")
+
 Open = Callable[..., Any]
 
 SCREENS = [{"width": 1400, "height": 1000}, {"width": 390, "height": 844}]

@@ -11,6 +11,8 @@ from sample_reports import event, everything, life, many
 from lifeguard import Verdict
 from lifeguard.reporting.model import Report, ScopeReport
 
+pytest.importorskip("playwright.sync_api", reason="needs playwright and a Chromium: nox -s browser")
+
 Open = Callable[..., Any]
 
 
