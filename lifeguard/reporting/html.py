@@ -133,6 +133,7 @@ class _Row:
     cut_at: int = FIRST
     findings: list[int] = field(default_factory=list)
     events: tuple[Event, ...] = ()
+    ident: str = ""
 
 
 class _Page:
@@ -164,8 +165,9 @@ class _Page:
     def data(self) -> dict[str, object]:
         """Everything that the script reads."""
         rows = [self._row(row) for row in self._rows]
+        names = {one.ident: one.name for one in self._scopes}
         return {
-            "scopes": [_scope(one) for one in self._scopes],
+            "scopes": [_scope(one, names.get(one.outer, "")) for one in self._scopes],
             "rows": rows,
             "findings": self._findings,
             "words": list(self._words),
@@ -211,17 +213,26 @@ class _Page:
             *(self._word(word) for word in words),
             [self._word(code) for code in row.codes],
             row.findings,
-            [self._event(event, row.scope) for event in row.events],
+            [self._event(event, row) for event in row.events],
         ]
 
-    def _event(self, event: Event, scope: int) -> list[int]:
+    def _event(self, event: Event, row: _Row) -> list[int]:
         mark = "fault" if event.fault else "raised" if event.raised and event.mark != "fail" else event.mark
         note = "; ".join(note for note in (event.note, f"injected {event.fault}" if event.fault else "") if note)
         where = self._place(event.place)
         words = (mark, event.verb, event.function, where, event.actor, note, ", ".join(event.codes))
-        rows = self._lives.get((self._scopes[scope].run, event.to), {}) if event.to else {}
-        to = rows.get(scope, next(iter(rows.values()), -1))
-        return [event.seq, *(self._word(word) for word in words), to]
+        return [event.seq, *(self._word(word) for word in words), self._target(event, row)]
+
+    def _target(self, event: Event, row: _Row) -> int:
+        """The row that a transfer goes to: that of the new owner, or of the same life in another scope; -1 for none."""
+        run = self._scopes[row.scope].run
+        if event.to:
+            rows = self._lives.get((run, event.to), {})
+            return rows.get(row.scope, next(iter(rows.values()), -1))
+        if event.mark == "transfer" and event.seq == row.ended:
+            moved = self._lives.get((run, row.ident), {})
+            return next((at for at in moved.values() if self._rows[at].begun == event.seq), -1)
+        return -1
 
     def _finding(self, scope: int, status: str, why: str, violation: Violation) -> dict[str, object]:
         return {
@@ -253,6 +264,7 @@ def _of_life(scope: int, life: Life) -> _Row:
     half = EVENTS_SHOWN // 2
     row.events = life.events if len(life.events) <= EVENTS_SHOWN else (*life.events[:half], *life.events[-half:])
     row.cut, row.cut_at = len(life.events) - len(row.events), half
+    row.ident = life.ident
     return row
 
 
@@ -303,7 +315,7 @@ def _best(rows: list[tuple[int, _Row]], violation: Violation) -> int | None:
     return begun[-1] if begun else None
 
 
-def _scope(scope: ScopeReport) -> dict[str, object]:
+def _scope(scope: ScopeReport, outer: str) -> dict[str, object]:
     verdict = scope.verdict
     found, warned = len(verdict.violations), len(verdict.warnings)
     judged = _plural(found, "violation") if found else "balanced"
@@ -311,6 +323,8 @@ def _scope(scope: ScopeReport) -> dict[str, object]:
         judged += f", {_plural(warned, 'warning')}"
     ended = "ended normally" if verdict.ended == "normally" else "still open" if verdict.ended == "open" else ""
     notes = list(seen(verdict))
+    if outer:
+        notes.insert(0, f"inside scope {outer!r}")
     if scope.place is not None:
         notes.insert(0, f"opened at {scope.place}")
     if scope.test:

@@ -146,6 +146,26 @@ def test_journal_has_every_life(tmp_path: Path) -> None:
     assert "no journal was kept: the timeline has only what was found" not in data(report)["scopes"][0]["notes"]
 
 
+def test_what_moves_to_another_scope_points_at_its_row_there(tmp_path: Path) -> None:
+    """One life that two scopes held is a bar in each, and an arrow leads from the first to the second."""
+    journal = tmp_path / "journal.jsonl"
+    with scope("outer", on_violation="record", journal=journal) as outer:
+        with scope("inner", on_violation="record", journal=journal) as inner:
+            Images().create("a")
+            inner.transferred(image, "a", to=outer)
+        Images().delete("a")
+    report = replay.read([journal]).report
+    names = [one.name for one in report.scopes]
+    told = [(names[row["scope"]], row["marks"], row["to"]) for row in rows(report)]
+    assert [
+        ("outer", ["acquire", "transfer", "release"], [-1, -1, -1]),
+        ("inner", ["acquire", "transfer"], [-1, 0]),
+    ] == told
+    notes = {one["name"]: one["notes"] for one in data(report)["scopes"]}
+    assert "inside scope 'outer'" in notes["inner"]
+    assert not any("inside" in note for note in notes["outer"])
+
+
 def test_second_life_of_a_key_has_its_own_finding() -> None:
     """Two lives of one key are two rows; a finding goes to the one whose history it has."""
     sample = everything()

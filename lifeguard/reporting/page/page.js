@@ -32,7 +32,7 @@ function layOut() {
     if (line.type !== "thing") return;
     for (const event of line.row.events) {
       const target = event.to >= 0 ? state.places.get(`r${event.to}`) : undefined;
-      if (target !== undefined) state.arrows.push({ from: index, to: target, at: across(line.scope, event.seq) });
+      if (target !== undefined) state.arrows.push({ from: index, to: target, at: across(line.scope, event.seq), end: across(ROWS[event.to].scope, event.seq) });
     }
   });
   if (!state.places.has(state.current)) state.current = state.lines[0]?.id ?? null;
@@ -97,10 +97,11 @@ function drawArrows(first, last) {
   canvas.style.top = `${first * ROW_HEIGHT}px`;
   const seen = state.arrows.filter((one) => Math.max(one.from, one.to) >= first && Math.min(one.from, one.to) <= last);
   canvas.replaceChildren(...seen.slice(0, ARROWS_SHOWN).flatMap((one) => {
-    const x = label + one.at * state.width, down = one.to > one.from ? 1 : -1;
+    const x = label + one.at * state.width, end = label + one.end * state.width, down = one.to > one.from ? 1 : -1;
     const from = Math.min(Math.max(one.from, first - 1), last + 1), to = Math.min(Math.max(one.to, first - 1), last + 1);
     const y1 = (from - first + 0.5) * ROW_HEIGHT + down * 7, y2 = (to - first + 0.5) * ROW_HEIGHT - down * 7;
-    return [svg("path", { d: `M${x} ${y1}V${y2 - down * 5}` }), svg("path", { class: "head", d: `M${x - 4} ${y2 - down * 6}H${x + 4}L${x} ${y2}Z` })];
+    const way = x === end ? `M${x} ${y1}V${y2 - down * 5}` : `M${x} ${y1}V${y1 + down * 4}L${end} ${y2 - down * 9}V${y2 - down * 5}`;
+    return [svg("path", { d: way }), svg("path", { class: "head", d: `M${end - 4} ${y2 - down * 6}H${end + 4}L${end} ${y2}Z` })];
   }));
 }
 
@@ -217,8 +218,7 @@ function pointAt(target) {
 const OWNERS = new Map(ROWS.flatMap((row) => row.findings.map((one) => [one, row])));
 
 function reveal(row) {
-  at("filters").reset();
-  at("verdict").value = "";
+  for (const id of ["text", "kind", "verdict"]) at(id).value = "";
   state.folded.delete(`s${row.scope}`);
   for (const id of [...state.folded]) if (id.startsWith(`s${row.scope}g`)) state.folded.delete(id);
   filter();
