@@ -203,7 +203,8 @@ class _Page:
         place = self._place(first.place) if first else str(found["place"] if found else "")
         told = [f"{code} {RULES[code].name}" if code in RULES else code for code in row.codes]
         aside = {"allowed": " (allowed)", "warned": " (a warning)"}.get(row.standing, "")
-        verdict = ", ".join(told) + aside if told else row.state
+        along = "left with what it belongs to" if row.standing == "left" else row.state
+        verdict = ", ".join(told) + aside if told else along
         words = (row.kind, row.key, row.owner, row.state, row.standing, verdict, place, first.actor if first else "")
         return [
             row.scope,

@@ -195,6 +195,19 @@ def test_finding_is_shown_where_it_is(opened: Open) -> None:
     assert "LG103 double release (CWE-1341)" in page.details()
 
 
+def test_what_scrolls_below_the_pointer_is_not_pointed_at(opened: Open) -> None:
+    """The details stay those of the finding that was asked for, wherever the pointer comes to lie when the page scrolls."""
+    page = opened(many(3_000), viewport={"width": 1300, "height": 500})
+    buttons = page.page.locator("#findings button")
+    for number in range(buttons.count()):
+        wanted = (
+            page.page.locator("#findings > li").nth(number).inner_text().split(":")[0].removeprefix("LG101 leaked ")
+        )
+        buttons.nth(number).click()
+        page.page.wait_for_timeout(50)
+        assert wanted == page.page.locator("#panel h3").first.inner_text()
+
+
 def test_a_scope_that_balances_says_so(opened: Open) -> None:
     """A report without a finding has no list of findings, and a table of its scopes."""
     page = opened(Report((ScopeReport("1", Verdict("nightly")),)))

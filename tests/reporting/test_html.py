@@ -179,6 +179,14 @@ def test_second_life_of_a_key_has_its_own_finding() -> None:
     assert [[], ["server 's1': still held when the scope ended"]] == servers
 
 
+def test_what_is_left_with_its_owner_says_so() -> None:
+    """A part of something that leaked has no rule of its own; its row is red all the same, and says why."""
+    volume = everything().scopes[0].lives[1]
+    alone = type(volume)(**{**{name: getattr(volume, name) for name in volume.__slots__}, "codes": ()})
+    (row,) = rows(Report((ScopeReport("1", Verdict("resize"), recorded=True, lives=(alone,)),)))
+    assert ("left", "left with what it belongs to") == (row["standing"], row["verdict"])
+
+
 def test_texts_are_stored_once() -> None:
     """Ten thousand resources make a file of a size that browsers and mail still like."""
     page = html.render(many(10_000))

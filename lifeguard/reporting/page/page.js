@@ -204,7 +204,11 @@ function showDetails(line) {
   at("panel").scrollTop = 0;
 }
 
-function pointAt(target) {
+const pointer = { x: -1, y: -1 };
+
+/** Show what is pointed at; what merely scrolled below a pointer that lies still is not pointed at. */
+function pointAt({ target, clientX, clientY }) {
+  if (clientX === pointer.x && clientY === pointer.y) return;
   const line = lineAt(target);
   if (line === undefined) return;
   showDetails(line);
@@ -382,7 +386,8 @@ function start() {
   at("view").addEventListener("scroll", () => requestAnimationFrame(drawWindow), { passive: true });
   at("lines").addEventListener("keydown", keyed);
   at("lines").addEventListener("focusin", (event) => showDetails(lineAt(event.target)));
-  at("lines").addEventListener("pointerover", (event) => pointAt(event.target));
+  at("lines").addEventListener("pointerover", pointAt);
+  addEventListener("pointermove", (event) => Object.assign(pointer, { x: event.clientX, y: event.clientY }));
   at("view").addEventListener("pointerleave", () => showDetails(state.lines[state.places.get(state.current)]));
   at("lines").addEventListener("click", (event) => {
     const line = lineAt(event.target);
