@@ -118,11 +118,24 @@ def typing(session: nox.Session) -> None:
         session.run("pyright", "-p", project, "--pythonpath", python, env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
 
 
+@nox.session(python=OLDEST)
+def browser(session: nox.Session) -> None:
+    """Look at the HTML report in a real Chromium, with axe-core (`LIFEGUARD_SCREENSHOTS=folder` keeps pictures)."""
+    install(session, *group("browser"))
+    installed = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not (os.environ.get("LIFEGUARD_CHROMIUM") or installed or "PLAYWRIGHT_BROWSERS_PATH" in os.environ):
+        session.error(
+            "no Chromium: install your system's package (`apt-get install chromium`), or name one in LIFEGUARD_CHROMIUM"
+        )
+    run_pytest(session, "tests/browser", *session.posargs)
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation; a broken link is an error."""
-    session.install(*group("docs"))
-    session.run("mkdocs", "build", "--strict", "--site-dir", str(Path(session.create_tmp(), "site")))
+    """Build the documentation, with the reports that it shows; a broken link is an error."""
+    install(session, *group("docs"))
+    site = str(Path(session.create_tmp(), "site").resolve())
+    session.run("mkdocs", "build", "--strict", "--site-dir", site, env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session(python=OLDEST)

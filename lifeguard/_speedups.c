@@ -10,8 +10,8 @@
 #include <Python.h>
 #include <structmember.h>
 
-/* Of these versions the insides are known: a caller is found without making a frame object of it, and a thread in which no
-   event loop has ever run is known by its dict. Other versions are asked through what is public. */
+/* Of these versions the insides are known: a caller is found without making a frame object of it. Other versions are asked
+   through what is public. */
 #define KNOWN_INSIDE (PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030E0000)
 #if KNOWN_INSIDE
 #include <internal/pycore_frame.h>
@@ -202,7 +202,8 @@ static PyTypeObject SettledType = {
 
 /* Whether it is worth asking for a task or a greenlet. */
 static int may_run_apart(void) {
-#if KNOWN_INSIDE
+#if PY_VERSION_HEX < 0x030C0000
+    /* asyncio's answer costs a system call there; a thread in which no loop has ever run is known by its dict */
     if (here == loop_of_asyncio) {
         PyObject *dict = PyThreadState_GetDict();
         if (dict == NULL || PyDict_GetItemWithError(dict, loop_name) != NULL) return 1;

@@ -74,6 +74,19 @@ class Allowance:
         return f"{' '.join(parts)}, allowed at {self.place} because {self.why}"
 
 
+def sift(findings: list[Finding], allowances: list[Allowance]) -> tuple[list[Finding], list[tuple[Finding, Allowance]]]:
+    """What was found, without what allowances cover; and that, each with the first allowance that covers it."""
+    left: list[Finding] = []
+    allowed: list[tuple[Finding, Allowance]] = []
+    for finding in findings:
+        cover = next((one for one in allowances if one.covers(finding)), None)
+        if cover is None:
+            left.append(finding)
+        else:
+            allowed.append((finding, cover))
+    return left, allowed
+
+
 def allowance(
     kind: Kind | None, key: object, *, why: str, rule: str | None, about: object, at_most: int | None
 ) -> Allowance:

@@ -126,7 +126,8 @@ class Observer(Protocol):
     """Looks on while a scope is open. A scope that has one takes the full path, which builds event objects.
 
     Only a ViolationError that `event` raises goes to the caller; anything else that an observer raises is reported
-    (LG401).
+    (LG401). One that also has a method `opening(scope)` is told of its scope just before that opens; what it raises
+    then goes to whoever opens the scope.
     """
 
     def began(self, call: Call) -> None:

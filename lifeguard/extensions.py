@@ -7,7 +7,9 @@ from typing import Any
 
 from lifeguard.errors import UsageError
 
-EXTENSIONS: dict[str, str] = {}
+EXTENSIONS: dict[str, str] = {
+    "journal": "lifeguard.reporting.journal:Journal",
+}
 """What a parameter of a scope needs, as `module:name`."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextvars import ContextVar
 from types import CodeType, FrameType, TracebackType
 
 from lifeguard.data import GENERATED, record
@@ -50,6 +51,11 @@ _hidden: dict[str, bool] = {}
 USER_FILES: set[str] = set()
 """Files that are known to be the user's own: a frame of one of them made its calls itself."""
 
+SHOWN_FROM: ContextVar[str | None] = ContextVar("lifeguard.shown_from", default=None)
+"""The folder that paths are shown relative to; None for the current one. A report of what happened in another process
+sets it to that one's.
+"""
+
 
 @record
 class Place:
@@ -77,10 +83,12 @@ class Place:
 
 def short_path(path: str) -> str:
     """The path relative to the current folder where it lies inside it, else from `site-packages` on, else as it is."""
-    try:
-        here = os.getcwd()
-    except OSError:  # the current folder was deleted
-        return path
+    here = SHOWN_FROM.get()
+    if here is None:
+        try:
+            here = os.getcwd()
+        except OSError:  # the current folder was deleted
+            return path
     if path.startswith(here + os.sep):
         return path[len(here) + 1 :]
     marker = f"{os.sep}site-packages{os.sep}"

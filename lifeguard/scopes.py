@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import Token
 from typing import Any, Final, Literal, TypeVar, overload
 
 from lifeguard import context
-from lifeguard.allowances import Allowance, allowance
+from lifeguard.allowances import Allowance, allowance, sift
 from lifeguard.context import (
     CURRENT,
     LEDGER,
@@ -33,12 +34,12 @@ from lifeguard.lazily import inspect
 from lifeguard.ledger import account
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.records import Finding
-from lifeguard.places import Place, raised_at, user_place
+from lifeguard.places import raised_at, user_place
 from lifeguard.roster import ROSTER
 from lifeguard.settings import Reach, Settings, read_settings
 from lifeguard.telling import check_invariant
 from lifeguard.text import render
-from lifeguard.verdict import Allowed, Counts, Names, Outstanding, Verdict, Violation
+from lifeguard.verdict import Counts, Names, Outstanding, Verdict, Violation
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,6 +67,7 @@ class Scope(HandEvents):
         self._current: set[Node] = set()  # where it is current: its with-block, and those of active()
         self._ending = False
         self._allowances: list[Allowance] = []
+        self._raised = ""  # where the exception that left it was raised
         self._verdict: Verdict | None = None
         self._swallowed: list[Told] = []  # what inner scopes raised
         self._fail_fast = FailFast(self) if settings.fail_fast else None
@@ -94,6 +96,10 @@ class Scope(HandEvents):
         self.outer = living(CURRENT.get(None))
         for prepare in context.opening:
             prepare()
+        for observer in self.book.observers:
+            opening = getattr(observer, "opening", None)
+            if opening is not None:
+                opening(self)
         self._state = "open"
         LEDGER.open(self.book)
         ROSTER.scope_opened(self.book.opened_at)
@@ -336,7 +342,7 @@ class Scope(HandEvents):
     def _judge(self, error: BaseException | None) -> Verdict:
         ended = "normally" if error is None else problem_text(error)
         place = raised_at(error) if error is not None else None
-        told_ended = f"{ended}, raised at {place}" if place is not None else ended
+        self._raised = str(place) if place is not None else ""
         for invariant in {one: None for kind in list(self.book.tallies) for one in kind._invariants}:
             check_invariant(invariant, self.chain()[0], None)
         since = self.book.opened_at
@@ -350,49 +356,26 @@ class Scope(HandEvents):
             excused=lambda *what: any(one.would_cover(*what) for one in self._allowances),
         )
         unused = Names([ask(since, self) for ask in context.unused_contracts])
-        findings, allowed = self._sift(self.book.findings)
-        written: dict[Finding, Place | None] = {}  # what no allowance covered, and where that was written
+        findings, allowed = sift(self.book.findings, self._allowances)
         for one in self._allowances:
             if not one.used and error is None and switch() != "off":
-                unmatched = LEDGER.complain((self.book,), "LG403", f"nothing was found of: {one}", about=one)
-                written.update(dict.fromkeys(unmatched, one.place))
-        findings += written
-        told = [
-            replace(account.violation(finding, told_ended), place=written[finding])
-            if finding in written
-            else account.violation(finding, told_ended)
-            for finding in sorted(findings, key=lambda finding: finding.seq)
-        ]
-        covered = tuple(Allowed(account.violation(finding, told_ended), one.why) for finding, one in allowed)
+                for finding in LEDGER.complain((self.book,), "LG403", f"nothing was found of: {one}", about=one):
+                    finding.place = one.place
+                    findings.append(finding)
+        verdict = account.verdict(
+            self.book,
+            findings,
+            [(finding, one.why) for finding, one in allowed],
+            ended=ended,
+            error=error is not None,
+            raised=self._raised,
+        )
         nowhere, elsewhere = LEDGER.close(self.book)
         OPEN.remove(self)
         if self in PROCESS:
             PROCESS.remove(self)
         LEDGER.stop_observing(self)
-        return Verdict(
-            scope=self.name,
-            ended=ended,
-            error=error is not None,
-            violations=tuple(one for one in told if one.severity == "error"),
-            warnings=tuple(one for one in told if one.severity != "error"),
-            allowed=covered,
-            watched=account.counts(self.book),
-            nowhere=nowhere,
-            elsewhere=elsewhere,
-            unused=unused,
-            remember=self.book.remember,
-        )
-
-    def _sift(self, findings: list[Finding]) -> tuple[list[Finding], list[tuple[Finding, Allowance]]]:
-        left: list[Finding] = []
-        allowed: list[tuple[Finding, Allowance]] = []
-        for finding in findings:
-            cover = next((one for one in self._allowances if one.covers(finding)), None)
-            if cover is None:
-                left.append(finding)
-            else:
-                allowed.append((finding, cover))
-        return left, allowed
+        return replace(verdict, nowhere=nowhere, elsewhere=elsewhere, unused=unused)
 
     # -- what it knows ----------------------------------------------------------------------------------------------------------
 
@@ -410,7 +393,7 @@ class Scope(HandEvents):
 
     def _so_far(self, found: list[Finding]) -> list[Violation]:
         covered = [(one, one.used) for one in self._allowances]
-        findings, _ = self._sift(found)
+        findings, _ = sift(found, self._allowances)
         for one, used in covered:
             one.used = used
         return [account.violation(finding, "open") for finding in findings]
@@ -534,6 +517,7 @@ def scope(
     ignore: Iterable[Kind] = (),
     on_leak: Callable[[Outstanding], object] | None = None,
     observers: Iterable[Observer] = (),
+    journal: str | os.PathLike[str] | None = None,
 ) -> Scope:
     """The span over which everything that was acquired must be settled.
 
@@ -555,6 +539,8 @@ def scope(
         ignore: kinds not to watch.
         on_leak: called with each `Outstanding` after the verdict is fixed.
         observers: who is told of every watched call (see `Observer`); such a scope is slower.
+        journal: a file that everything is written to as it happens, as JSON lines, behind what stands there already;
+            `lifeguard report` and `lifeguard verify` read it, also after the process was killed.
 
     Returns:
         the scope.
@@ -575,6 +561,7 @@ def scope(
         ignore=ignore,
         on_leak=on_leak,
         observers=observers,
+        journal=journal,
     )
     return Scope(name, settings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from lifeguard.contracts import expect_kinds
 from lifeguard.data import record
 from lifeguard.enforcement import Policy, read_policy
 from lifeguard.errors import DeclarationError
+from lifeguard.extensions import load
 from lifeguard.keys import repr_safely
 from lifeguard.kinds import Grace, Kind, Resource, Rollback
 from lifeguard.verdict import Outstanding
@@ -30,10 +32,13 @@ class Settings:
     ignore: tuple[Kind, ...]
     on_leak: Callable[[Outstanding], object] | None
     observers: tuple[Observer, ...]
+    journal: str | None
 
     def looking_on(self) -> tuple[Observer, ...]:
         """The observers that a scope with these settings starts with."""
-        return self.observers
+        if self.journal is None:
+            return self.observers
+        return (*self.observers, load("journal")(self.journal))
 
 
 def read_settings(
@@ -47,6 +52,7 @@ def read_settings(
     ignore: Iterable[Kind],
     on_leak: Callable[[Outstanding], object] | None,
     observers: Iterable[Observer],
+    journal: str | os.PathLike[str] | None,
 ) -> Settings:
     """The settings of a scope, checked. The parameters are those of `lifeguard.scope`.
 
@@ -73,6 +79,7 @@ def read_settings(
         ignore=_kinds(ignore, "ignore"),
         on_leak=on_leak,
         observers=_observers(observers),
+        journal=_journal(journal),
     )
 
 
@@ -85,6 +92,19 @@ def _kinds(value: Iterable[Kind], what: str) -> tuple[Kind, ...]:
         if isinstance(error, DeclarationError):
             raise
         raise DeclarationError.at_caller(f"scope({what}=…) takes a list of kinds, not {repr_safely(value)}") from None
+
+
+def _journal(value: Any) -> str | None:
+    if value is None:
+        return None
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(path, str) or not path:
+        raise DeclarationError.at_caller(f"scope(journal=…) takes the path of a file, not {repr_safely(value)}")
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path) or not os.path.isdir(folder):
+        problem = "which is a folder" if os.path.isdir(path) else f"and there is no folder {folder}"
+        raise DeclarationError.at_caller(f"scope(journal=…) takes the path of a file, not {path!r}, {problem}")
+    return os.path.abspath(path)
 
 
 def _observers(value: Any) -> tuple[Observer, ...]:

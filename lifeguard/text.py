@@ -64,10 +64,10 @@ def _lines(verdict: Verdict, outstanding: Iterable[Outstanding]) -> Iterator[str
     for warning in verdict.warnings:
         yield ""
         yield f"warning: {warning}"
-    summary = list(_summary(verdict))
-    if summary:
+    seen = list(summary(verdict))
+    if seen:
         yield ""
-        yield from summary
+        yield from seen
 
 
 def _grouped(violations: tuple[Violation, ...]) -> list[tuple[Violation, ...]]:
@@ -201,7 +201,8 @@ _COUNTED = (
 )
 
 
-def _summary(verdict: Verdict) -> Iterator[str]:
+def summary(verdict: Verdict) -> Iterator[str]:
+    """What a scope saw, line by line: the counts of each kind, what was allowed, what it could not see."""
     for kind, counts in sorted(verdict.watched.items()):
         told = [f"{getattr(counts, name)} {word}" for name, word in _COUNTED if getattr(counts, name)]
         if told:

@@ -292,6 +292,7 @@ class Verdict:
             "schema": SCHEMA_VERSION,
             "scope": self.scope,
             "ended": self.ended,
+            "error": self.error,
             "balanced": self.balanced,
             "violations": [violation.as_dict() for violation in self.violations],
             "warnings": [violation.as_dict() for violation in self.warnings],

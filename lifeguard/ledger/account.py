@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from lifeguard.data import field_names, record
@@ -15,7 +15,7 @@ from lifeguard.ledger.records import Finding, Generation, Note
 from lifeguard.ledger.states import State
 from lifeguard.places import Place, resolve
 from lifeguard.rules import RULES
-from lifeguard.verdict import Counts, Entry, Outstanding, Violation
+from lifeguard.verdict import Allowed, Counts, Entry, Outstanding, Verdict, Violation
 
 PAYERS_SHOWN: Final = 4
 """So many of the functions that may pay are named."""
@@ -51,6 +51,12 @@ class Payers:
         self._found = tuple(found)
         self._named: dict[tuple[str, tuple[str, ...], bool], list[str]] = {}
 
+    def __iter__(self) -> Iterator[Payer]:
+        return iter(self._found)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
     def named(self, verb: str = "", parts: tuple[str, ...] = (), *, cascading: bool = False) -> list[str]:
         """Their names in order: of all, or of those that pay so, one of these parts, or with all parts."""
         asked = verb, parts, cascading
@@ -67,7 +73,7 @@ class Payers:
 
 
 payers: list[Callable[[Kind], Payers]] = []
-"""Asked which functions may pay what is owed of a kind; who can tell puts himself in."""
+"""Asked which functions may pay what is owed of a kind; who can tell some puts himself in."""
 
 
 def name_of(kind: Kind, key: Key) -> str:
@@ -138,7 +144,7 @@ def violation(finding: Finding, ended: str, raised: Place | None = None) -> Viol
     history = tuple(entry(note) for note in generation.history) if generation is not None else ()
     acquired = _acquired(generation)
     broke = finding.call
-    place = resolve(broke.site) if broke is not None and broke.site is not None else None
+    place = finding.place or (resolve(broke.site) if broke is not None and broke.site is not None else None)
     text = finding.text + (f"; {finding.later}" if finding.later else "")
     return Violation(
         code=rule.code,
@@ -165,6 +171,39 @@ def violation(finding: Finding, ended: str, raised: Place | None = None) -> Viol
         fix=_fix(rule.code),
         allow=_allow(finding),
         seq=finding.seq,
+    )
+
+
+def verdict(
+    book: Book,
+    findings: Iterable[Finding],
+    allowed: Iterable[tuple[Finding, str]],
+    *,
+    ended: str,
+    error: bool,
+    raised: str = "",
+) -> Verdict:
+    """What a judged scope has to say, before it is closed.
+
+    Args:
+        book: its book.
+        findings: what was found and is not allowed.
+        allowed: what is allowed, each with the reason.
+        ended: "normally", or the exception that left it.
+        error: whether an exception left it.
+        raised: where that was raised, as a text; "" where it is not known.
+    """
+    told_ended = f"{ended}, raised at {raised}" if raised else ended
+    told = [violation(finding, told_ended) for finding in sorted(findings, key=lambda finding: finding.seq)]
+    return Verdict(
+        scope=book.name,
+        ended=ended,
+        error=error,
+        violations=tuple(one for one in told if one.severity == "error"),
+        warnings=tuple(one for one in told if one.severity != "error"),
+        allowed=tuple(Allowed(violation(finding, told_ended), why) for finding, why in allowed),
+        watched=counts(book),
+        remember=book.remember,
     )
 
 
@@ -207,7 +246,8 @@ def _owed(generation: Generation | None) -> str:
 
 
 def _payers_of(kind: Kind) -> Payers:
-    return payers[-1](kind) if payers else Payers()
+    found = [known for ask in payers if (known := ask(kind))]
+    return found[0] if len(found) == 1 else Payers(payer for known in found for payer in known)
 
 
 def _due(generation: Generation) -> str:

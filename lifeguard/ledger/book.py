@@ -103,6 +103,11 @@ class Book:
         """Whether events of this kind are recorded here."""
         return kind not in self.ignore and (self.only is None or kind in self.only)
 
+    def remembered(self) -> list[Generation]:
+        """What was settled and is remembered, of each kind the oldest first."""
+        plainly = [one for table in self.tables.values() for one in table.all_remembered()]
+        return [*plainly, *(one for memory in self.settled.values() for one in memory)]
+
     def tally(self, kind: Kind) -> Tally:
         """The counters of a kind."""
         tally = self.tallies.get(kind)

@@ -196,6 +196,10 @@ class Table(_TableFields):
                 del self._index[key]
         return [generation for _, generation in shown]
 
+    def all_remembered(self) -> list[Generation]:
+        """The settled generations that are remembered, oldest first."""
+        return [entry if isinstance(entry, Generation) else self._settled(entry) for entry in list(self.log)]
+
     def _catch_up(self) -> None:
         """Write what was logged since the last time into the index."""
         while True:  # until no plain release came between

@@ -14,7 +14,7 @@ from _thread import get_ident
 from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Condition, RLock
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from lifeguard.keys import Key
 from lifeguard.kinds import Kind
@@ -35,6 +35,21 @@ on their way.
 """
 
 
+class Recorder(Protocol):
+    """Told of every step of a ledger, in their order, while its lock is held: it may look, and calls nothing of the
+    ledger.
+    """
+
+    def step(self, name: str, seq: int, what: tuple[object, ...]) -> None:
+        """A step was done.
+
+        Args:
+            name: the method of `Ledger` that did it, or "record", the first step that a recorder is told of.
+            seq: the number of the last event.
+            what: what the step was told, in the order of the method's parameters.
+        """
+
+
 class Ledger:
     """What all open scopes hold together.
 
@@ -51,6 +66,7 @@ class Ledger:
         self._calls = 0
         self._judged: deque[tuple[int, weakref.ref[Book]]] = deque(maxlen=JUDGED)  # what scopes held when they closed
         self.observed: list[object] = []  # who looks on; while there is anyone, no event is plain
+        self._recorders: tuple[Recorder, ...] = ()
 
     def _do(self, work: Callable[[], T]) -> T | None:
         """Run one step under the lock; None where it had to be put off."""
@@ -68,6 +84,28 @@ class Ledger:
                 self._inside = None
             self._paid.notify_all()
         return result
+
+    def record(self, recorder: Recorder) -> None:
+        """Tell a recorder of every step from now on; no call goes the short way then."""
+
+        def work() -> None:
+            self._recorders = (*self._recorders, recorder)
+            self.observe(recorder)
+            for book in self._engine.tables.books():
+                _close_lanes((book,))
+                self._engine.tables.take_all(book)
+            recorder.step("record", self._engine.clock.seq, (self._calls,))
+
+        self._do(work)
+
+    def stop_recording(self, recorder: Recorder) -> None:
+        """Tell a recorder no more."""
+        self.stop_observing(recorder)
+        self._recorders = tuple(one for one in self._recorders if one is not recorder)
+
+    def _recorded(self, name: str, *what: object) -> None:
+        for recorder in self._recorders:
+            recorder.step(name, self._engine.clock.seq, what)
 
     # -- calls ------------------------------------------------------------------------------------------------------------------
 
@@ -88,6 +126,8 @@ class Ledger:
             the middle of another step), so that it has to be looked up at the end.
         """
 
+        named, spans = tuple(named), tuple(spans)
+
         def work() -> list[Generation | None]:
             engine = self._engine
             self._calls += 1
@@ -100,6 +140,8 @@ class Ledger:
                 engine.spans.start(span)
                 if engine.spans.wide:
                     _close_lanes(engine.tables.books())
+            if self._recorders:
+                self._recorded("begin", call, named, spans, failing)
             return [engine.named(kind, key, call.chain) for kind, key in named]
 
         return self._do(work)
@@ -127,6 +169,7 @@ class Ledger:
         """
         raised = outcome is Outcome.RAISED
         acts.sort(key=lambda act: act.verb.value)
+        spans, steps = tuple(spans), tuple(steps)
 
         def work() -> list[Finding]:
             engine = self._engine
@@ -150,6 +193,8 @@ class Ledger:
                     if span.running and span.task is kind:
                         span.steps.append((key, (), call))
                         break
+            if self._recorders:
+                self._recorded("end", call, outcome, acts, spans, steps)
             return engine.found
 
         return self._do(work) or []
@@ -157,11 +202,15 @@ class Ledger:
     def abandon(self, call: Call, spans: Iterable[Span]) -> None:
         """A call was abandoned: a generator closed early, a coroutine never awaited to its end. Nothing is told."""
 
+        spans = tuple(spans)
+
         def work() -> None:
             for span in spans:
                 self._engine.spans.stop(span)
             if call.failing:
                 self._engine.expect_failure(call.failing, lambda count: count - 1)
+            if self._recorders:
+                self._recorded("abandon", call, spans)
 
         self._do(work)
 
@@ -186,6 +235,8 @@ class Ledger:
                 if not book.closed and (kind is None or book.watches(kind)):
                     engine.complain(book, code, text, call=call, kind=kind, key=key, about=about)
                     break
+            if self._recorders:
+                self._recorded("complain", chain, code, text, call, kind, key, about)
             return engine.found
 
         return self._do(work) or []
@@ -207,6 +258,8 @@ class Ledger:
                     engine.blame(generation, "LG302", text, call)
             elif not book.closed:
                 engine.complain(book, "LG302", text, call=call, kind=breach.kind, key=key, about=ident)
+            if self._recorders:
+                self._recorded("breached", book, description, breach, key, call, ident)
             return engine.found
 
         return self._do(work) or []
@@ -304,11 +357,14 @@ class Ledger:
             book.opened_at = self._engine.clock.seq
             book.nowhere_at_open = self._engine.nowhere
             book.recorded_at_open = self._engine.clock.recorded
+            if self._recorders:
+                self._recorded("open", book)
 
         self._do(work)
 
     def seed(self, book: Book, kind: Kind, keys: Iterable[Key], call: Call, why: str) -> None:
         """Declare what was there before the scope: it may be used, handed over and released, and is not owed."""
+        keys = tuple(keys)
 
         def work() -> None:
             engine = self._engine
@@ -320,6 +376,8 @@ class Ledger:
                     generation.seeded = True
                     engine.spans.settled(generation)
                 engine.tables.unclaim(claimed, key)
+            if self._recorders:
+                self._recorded("seed", book, kind, keys, call, why)
 
         self._do(work)
 
@@ -332,6 +390,8 @@ class Ledger:
             book.sealed = True
             self._engine.tables.take_all(book)
             judge_scope(self._engine, book, error=error, ended=ended, excused=excused)
+            if self._recorders:
+                self._recorded("judge", book, error, ended)
             return self._engine.found
 
         return self._do(work) or []
@@ -343,6 +403,8 @@ class Ledger:
             engine = self._engine
             nowhere = engine.nowhere - book.nowhere_at_open
             elsewhere = engine.clock.recorded - book.recorded_at_open - book.inside
+            if self._recorders:
+                self._recorded("close", book)
             book.sealed = book.closed = True
             self._judged.extend((one.born, weakref.ref(book)) for one in book.held)
             engine.tables.close(book)

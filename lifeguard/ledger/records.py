@@ -191,6 +191,7 @@ class Finding:
         "key",
         "kind",
         "later",
+        "place",
         "seq",
         "severity",
         "subjects",
@@ -221,6 +222,7 @@ class Finding:
         self.call = call
         self.children = children
         self.subjects = subjects
+        self.place: Place | None = None  # what to point at, where it is not the call or the acquire
         self.severity: str | None = None  # where it is not the rule's own
         self.also: list[str] = []
         self.later = ""
