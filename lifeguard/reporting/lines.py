@@ -149,7 +149,7 @@ class Lines(ABC):
             "call": self._known(call) if call is not None else None,
             "kind": self._kind(kind) if kind is not None else 0,
             "about": about if isinstance(about, str) else f"#{id(about)}",
-            "at": list(about.place.as_dict().values()) if isinstance(about, Allowance) else None,
+            "at": list(about.place.as_dict().values()) if isinstance(about, Allowance) and about.place else None,
         }
         return {**_without_empty(line), **_key(key)}
 
