@@ -43,7 +43,7 @@ def _closing_row(options: Options, name: str, what: str, remember: int | None) -
     costs: dict[int, list[float]] = {size: [] for size in sizes}
     for turn in range(3 if options.quick else 7):
         for size in sizes if turn % 2 else reversed(sizes):
-            costs[size].append(_closing(ours, size, remember=remember))
+            costs[size].append(statistics.median([_closing(ours, size, remember=remember) for _ in range(3)]))
     change, low, high = spread([last / first for first, last in zip(costs[sizes[0]], costs[sizes[-1]], strict=True)])
     curve = tuple((size, statistics.median(costs[size])) for size in sizes)
     return Row(
