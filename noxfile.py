@@ -86,17 +86,20 @@ def demo(session: nox.Session) -> None:
 def counts(session: nox.Session) -> None:
     """Record anew what a watched call costs in calls, instructions and memory: for changes that are meant."""
     install(session)
-    session.run("python", "tests/test_counts.py")
+    for helper in ("on", "off"):
+        session.run("python", "tests/test_counts.py", env={"LIFEGUARD_SPEEDUPS": helper})
 
 
 @nox.session(python=[OLDEST, PYTHONS[-1]])
 def bench(session: nox.Session) -> None:
     """Measure what lifeguard costs, beside its rivals (`-- --quick`; `-- --rows pair`); JSON files go to build/."""
     install(session, *group("bench"))
-    result = ROOT / "build" / f"benchmarks-{session.python}.json"
     # The folder of the benchmarks comes last on the path, so that the package is the one that is installed.
     program = f"import runpy, sys; sys.path.append({str(ROOT)!r}); runpy.run_module('benchmarks', run_name='__main__')"
-    session.run("python", "-P", "-c", program, "--json", str(result), *session.posargs)
+    for name, helper in (("compiled", "on"), ("pure", "off")):
+        result = ROOT / "build" / f"benchmarks-{session.python}-{name}.json"
+        arguments = ["--json", str(result), *session.posargs]
+        session.run("python", "-P", "-c", program, *arguments, env={"LIFEGUARD_SPEEDUPS": helper})
 
 
 @nox.session

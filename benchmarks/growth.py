@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import statistics
 import threading
 from contextlib import ExitStack
@@ -42,7 +43,7 @@ def _closing_row(options: Options, name: str, what: str, remember: int | None) -
     costs: dict[int, list[float]] = {size: [] for size in sizes}
     for turn in range(3 if options.quick else 7):
         for size in sizes if turn % 2 else reversed(sizes):
-            costs[size].append(_closing(ours, size, remember=remember))
+            costs[size].append(statistics.median([_closing(ours, size, remember=remember) for _ in range(3)]))
     change, low, high = spread([last / first for first, last in zip(costs[sizes[0]], costs[sizes[-1]], strict=True)])
     curve = tuple((size, statistics.median(costs[size])) for size in sizes)
     return Row(
@@ -73,22 +74,28 @@ def _crowd() -> type:
 
 
 def _closing_woven(options: Options) -> Row:
-    """The same while many functions are woven, none of which the scope saw."""
+    """The same while many functions are woven, none of which the scope saw; by turns, with them and without."""
     ours = service(*OURS)
-    before = [_closing(ours, 2_000, remember=1024) for _ in range(15)]
-    kept = [_crowd() for _ in range(12 if options.quick else 50)]
-    after = [_closing(ours, 2_000, remember=1024) for _ in range(15)]
-    middle = statistics.median(before)
-    change, low, high = spread([one / middle for one in after])
+    classes = 12 if options.quick else 50
+
+    def close() -> float:
+        """What is kept of the functions of a kind is made anew when one has come or gone: twice before it is measured."""
+        return statistics.median([_closing(ours, 2_000, remember=1024) for _ in range(5)][2:])
+
+    found: list[float] = []
+    for _ in range(5 if options.quick else 11):
+        few = close()
+        crowd = [_crowd() for _ in range(classes)]
+        found.append(close() / few)
+        crowd.clear()
+        gc.collect()
     return Row(
         "closing",
         "closing, woven",
-        f"closing a scope while {len(kept) * METHODS * 2:,} functions of its kinds carry contracts, against a few",
-        change,
-        low,
-        high,
+        f"closing a scope while {classes * METHODS * 2:,} functions of its kinds carry contracts, against a few",
+        *spread(found),
         aim=1.3,
-        note=f"methods of {len(kept)} classes, never called",
+        note=f"methods of {classes} classes, never called",
     )
 
 

@@ -122,8 +122,11 @@ def plot(results: Sequence[dict[str, Any]], file: Path) -> None:
             highest = max(highest, *values)
             label = f"{_version(result)} {result['speedups']}"
             axis.plot([place for place, _ in row["curve"]], values, marker="o", markersize=3, label=label)
-        if logarithmic:
-            axis.set_xscale("log", base=2 if highest and name in ("depth", "threads") else 10)
+            if name in ("depth", "threads"):
+                axis.set_xscale("log", base=2)
+                axis.set_xticks([place for place, _ in row["curve"]], [f"{place:g}" for place, _ in row["curve"]])
+        if logarithmic and name not in ("depth", "threads"):
+            axis.set_xscale("log")
         axis.set_ylim(0, highest * 1.25 or 1)
         axis.set_xlabel(across)
         axis.set_ylabel(up)
