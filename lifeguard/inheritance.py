@@ -52,11 +52,12 @@ def contracts_of(target: object) -> tuple[Contract, ...]:
             return tuple(found)
         target = type(target)
     return tuple(
-        contract for _, value in _members(target) for woven in reached(inner_of(value)) for contract in woven.contracts
+        contract for _, value in members(target) for woven in reached(inner_of(value)) for contract in woven.contracts
     )
 
 
-def _members(cls: type) -> Iterator[tuple[str, object]]:
+def members(cls: type) -> Iterator[tuple[str, object]]:
+    """The attributes of a class, inherited ones included, as they stand there, in the order of their names."""
     names = sorted({name for base in cls.__mro__ for name in vars(base)})
     for name in names:
         yield name, inspect.getattr_static(cls, name)
@@ -109,14 +110,14 @@ def implements(*services: type) -> Callable[[C], C]:
             raise DeclarationError.at_caller(f"implements(…) decorates a class, not {repr_safely(fake)}")
         taken: list[tuple[str, object, list[Woven]]] = []
         for service in services:
-            carried = [(name, value, list(reached(inner_of(value)))) for name, value in _members(service)]
+            carried = [(name, value, list(reached(inner_of(value)))) for name, value in members(service)]
             carried = [one for one in carried if one[2]]
             if not carried and switch() != "off":
                 raise DeclarationError.at_caller(
                     f"implements({service.__qualname__}): {service.__qualname__} carries no contract"
                 )
             for name, value, wovens in carried:
-                if _compare(fake, service, name, value):
+                if compare(fake, service, name, value):
                     taken.append((name, value, wovens))
         for one in taken:
             _take_over(fake, *one)
@@ -125,7 +126,7 @@ def implements(*services: type) -> Callable[[C], C]:
     return weave_all
 
 
-def _compare(fake: type, service: type, name: str, value: object) -> bool:
+def compare(fake: type, service: type, name: str, value: object) -> bool:
     """Whether the fake has a method of its own that can stand for the service's.
 
     Raises:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from lifeguard.context import Observer
-from lifeguard.contracts import expect_kinds
+from lifeguard.contracts import expect_flag, expect_kinds
 from lifeguard.data import record
 from lifeguard.enforcement import Policy, read_policy
 from lifeguard.errors import DeclarationError
+from lifeguard.extensions import installed, load, missing
 from lifeguard.keys import repr_safely
 from lifeguard.kinds import Grace, Kind, Resource, Rollback
 from lifeguard.verdict import Outstanding
 
 Reach = Literal["context", "process"]
+
+CONDITIONS: Final = ("icontract", "deal", "typeguard")
+"""The libraries whose conditions a scope can report."""
 
 
 @record(kw_only=True)
@@ -30,10 +34,17 @@ class Settings:
     ignore: tuple[Kind, ...]
     on_leak: Callable[[Outstanding], object] | None
     observers: tuple[Observer, ...]
+    conditions: tuple[str, ...]
+    check_types: bool
 
     def looking_on(self) -> tuple[Observer, ...]:
         """The observers that a scope with these settings starts with."""
-        return self.observers
+        own: list[Observer] = []
+        if self.conditions:
+            own.append(load("conditions")(self.conditions))
+        if self.check_types:
+            own.append(load("check_types")())
+        return (*self.observers, *own)
 
 
 def read_settings(
@@ -47,6 +58,8 @@ def read_settings(
     ignore: Iterable[Kind],
     on_leak: Callable[[Outstanding], object] | None,
     observers: Iterable[Observer],
+    conditions: str | Iterable[str],
+    check_types: bool,
 ) -> Settings:
     """The settings of a scope, checked. The parameters are those of `lifeguard.scope`.
 
@@ -73,6 +86,8 @@ def read_settings(
         ignore=_kinds(ignore, "ignore"),
         on_leak=on_leak,
         observers=_observers(observers),
+        conditions=_conditions(conditions),
+        check_types=_check_types(check_types),
     )
 
 
@@ -85,6 +100,24 @@ def _kinds(value: Iterable[Kind], what: str) -> tuple[Kind, ...]:
         if isinstance(error, DeclarationError):
             raise
         raise DeclarationError.at_caller(f"scope({what}=…) takes a list of kinds, not {repr_safely(value)}") from None
+
+
+def _conditions(value: Any) -> tuple[str, ...]:
+    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
+    for name in names:
+        if name not in CONDITIONS:
+            raise DeclarationError.at_caller(
+                f"scope(conditions=…) takes some of {', '.join(map(repr, CONDITIONS))}, not {repr_safely(name)}"
+            )
+        if not installed(name):
+            raise missing(name, name, f"scope(conditions={name!r})")
+    return tuple(dict.fromkeys(names))
+
+
+def _check_types(value: Any) -> bool:
+    if expect_flag(value, "scope(check_types=…)") and not installed("typeguard"):
+        raise missing("typeguard", "typeguard", "scope(check_types=True)")
+    return bool(value)
 
 
 def _observers(value: Any) -> tuple[Observer, ...]:
