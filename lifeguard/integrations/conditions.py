@@ -32,14 +32,44 @@ if TYPE_CHECKING:
     from lifeguard.scopes import Scope
 
 TEXT_LIMIT: Final = 300
-"""So many characters of a condition's own message are told."""
+"""A message has no more characters than this."""
 
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
-_LOCATION = re.compile(r"^File .*, line \d+ in .*:$")
+_PLACE = re.compile(r"^(\w+: )?File .*, line \d+ in .*:\n", re.MULTILINE)
+_EMPTY_VALUE = re.compile(r" was (<.* object at 0x[0-9a-f]+>|Resource\(.*\)|Rollback\(.*\))$")
 
 _lock = threading.Lock()
 _wanted: dict[str, int] = {}
-_installed: dict[str, Callable[[], None]] = {}
+_installed: dict[str, Hooks] = {}
+
+
+class Hooks:
+    """The hooks of one library, put in place and taken away together.
+
+    Where somebody else has put something over one of them since, that is left alone, and the hook under it lets
+    everything pass from then on.
+    """
+
+    def __init__(self) -> None:
+        self._live = True
+        self._put: list[tuple[Any, str, Any, Any]] = []
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody wants to know."""
+        return not self._live or not context.OPEN
+
+    def put(self, owner: Any, name: str, hook: Any) -> None:
+        """Put one in the place of an attribute."""
+        self._put.append((owner, name, vars(owner)[name], hook))
+        setattr(owner, name, hook)
+
+    def remove(self) -> None:
+        """Take them away."""
+        self._live = False
+        for owner, name, before, hook in self._put:
+            if vars(owner).get(name) is hook:
+                setattr(owner, name, before)
 
 
 class Conditions:
@@ -51,18 +81,22 @@ class Conditions:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
-        self._open = False
+        self._holds: list[str] = []
         for name in names:
             importlib.import_module(f"lifeguard.integrations.{name}")
 
     def opening(self, scope: Scope) -> None:
         """The scope opens: put the hooks in place."""
         with _lock:
-            for name in self.names:
-                _wanted[name] = _wanted.get(name, 0) + 1
-                if name not in _installed:
-                    _installed[name] = importlib.import_module(f"lifeguard.integrations.{name}").install()
-            self._open = True
+            try:
+                for name in self.names:
+                    if name not in _installed:
+                        _installed[name] = importlib.import_module(f"lifeguard.integrations.{name}").install()
+                    _wanted[name] = _wanted.get(name, 0) + 1
+                    self._holds.append(name)
+            except BaseException:
+                self._let_go()
+                raise
 
     def began(self, call: Call) -> None:
         """Nothing to do."""
@@ -73,13 +107,14 @@ class Conditions:
     def closed(self, verdict: Verdict) -> None:
         """The scope has been judged: take away the hooks that no other scope needs."""
         with _lock:
-            if not self._open:
-                return
-            self._open = False
-            for name in self.names:
-                _wanted[name] -= 1
-                if not _wanted[name]:
-                    _installed.pop(name)()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        while self._holds:
+            name = self._holds.pop()
+            _wanted[name] -= 1
+            if not _wanted[name]:
+                _installed.pop(name).remove()
 
 
 def tell(
@@ -126,21 +161,20 @@ def tell(
         call = here(called, chain)
         if frame is not None:
             call.site = caller(frame)
-        line = f"{called}: {what} broke: {_line(text())}"
-        report("LG301", line, call=call, kind=kind, key=key, about=line)
+        first, *values = _lines(text()) or ["it gives no reason"]
+        told = f"{first.rstrip(':')} ({'; '.join(values)})" if values else first
+        line = shorten(f"{called}: {what} broke: {told}", TEXT_LIMIT)
+        report("LG301", line, call=call, kind=kind, key=key, about=(library, called, what, first))
     except ViolationError:
         raise
     except Exception as error:  # a defect of lifeguard's own must not hide the condition's exception
         own_defect(called, error)
 
 
-def _line(text: str) -> str:
-    """A condition's message as one line, without colours and without the place of the condition."""
-    lines = [line.strip() for line in _COLOURS.sub("", text).splitlines()]
-    kept = [line for line in lines if line and not _LOCATION.match(line)]
-    first, rest = (kept[0], kept[1:]) if kept else ("it broke", [])
-    told = f"{first.rstrip(':')} ({'; '.join(rest)})" if rest else first
-    return shorten(told, TEXT_LIMIT)
+def _lines(text: str) -> list[str]:
+    """A condition's message without colours, without its place, and without values that say nothing."""
+    plain = _PLACE.sub(r"\1", _COLOURS.sub("", text))
+    return [line for part in plain.splitlines() if (line := part.strip()) and not _EMPTY_VALUE.search(line)]
 
 
 def _named_by(wovens: list[Woven], arguments: Mapping[str, object], chain: tuple[Book, ...]) -> tuple[Kind, Key] | None:

@@ -14,9 +14,8 @@ import deal
 from deal import introspection
 from deal._runtime import _contracts, _dispatch, _invariant, _validators
 
-from lifeguard.context import OPEN
 from lifeguard.errors import UsageError
-from lifeguard.integrations.conditions import tell
+from lifeguard.integrations.conditions import Hooks, tell
 from lifeguard.keys import problem_text
 from lifeguard.places import GENERATED, is_plumbing
 from lifeguard.predicates import listening
@@ -101,11 +100,8 @@ def _wrapper_frame(frame: FrameType | None) -> FrameType | None:
 # -- broken conditions ----------------------------------------------------------------------------------------------------
 
 
-def install() -> Callable[[], None]:
+def install() -> Hooks:
     """Put the hooks in place.
-
-    Returns:
-        what takes them away again.
 
     Raises:
         UsageError: this version of deal has no such place.
@@ -119,34 +115,28 @@ def install() -> Callable[[], None]:
     )
     missing = [f"{owner.__name__}.{name}" for owner, name, _ in places if name not in vars(owner)]
     if missing:
-        raise UsageError.at_caller(
-            f"conditions of deal {deal.__version__} cannot be seen: it has no {', '.join(missing)}"
-        )
-    put = [(owner, name, vars(owner)[name], hook(vars(owner)[name])) for owner, name, hook in places]
-    for owner, name, _, ours in put:
-        setattr(owner, name, ours)
-
-    def remove() -> None:
-        for owner, name, real, ours in put:
-            if vars(owner).get(name) is ours:
-                setattr(owner, name, real)
-
-    return remove
+        version = deal.__version__
+        raise UsageError.at_caller(f"conditions of deal {version} cannot be seen: it has no {', '.join(missing)}")
+    hooks = Hooks()
+    for owner, name, make in places:
+        hooks.put(owner, name, make(vars(owner)[name], hooks))
+    return hooks
 
 
-def _made(real: Callable[..., Exception]) -> Callable[..., Exception]:
+def _made(real: Callable[..., Exception], hooks: Hooks) -> Callable[..., Exception]:
     def _exception(self: Any, *args: Any, **kwargs: Any) -> Exception:
         error = real(self, *args, **kwargs)
-        error.__dict__[_BROKEN] = self
+        if not hooks.idle:
+            error.__dict__[_BROKEN] = self
         return error
 
     return _exception
 
 
-def _sync(real: Callable[..., Any]) -> Callable[..., Any]:
+def _sync(real: Callable[..., Any], hooks: Hooks) -> Callable[..., Any]:
     def _run_sync(self: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
-        if not OPEN:
+        if hooks.idle:
             return real(self, args, kwargs)
         with listening() as asked:
             try:
@@ -158,10 +148,10 @@ def _sync(real: Callable[..., Any]) -> Callable[..., Any]:
     return _run_sync
 
 
-def _async(real: Callable[..., Any]) -> Callable[..., Any]:
+def _async(real: Callable[..., Any], hooks: Hooks) -> Callable[..., Any]:
     async def _run_async(self: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
-        if not OPEN:
+        if hooks.idle:
             return await real(self, args, kwargs)
         with listening() as asked:
             try:
@@ -173,7 +163,7 @@ def _async(real: Callable[..., Any]) -> Callable[..., Any]:
     return _run_async
 
 
-def _iter(real: Callable[..., Any]) -> Callable[..., Any]:
+def _iter(real: Callable[..., Any], hooks: Hooks) -> Callable[..., Any]:
     def _run_iter(self: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
         try:
@@ -185,10 +175,10 @@ def _iter(real: Callable[..., Any]) -> Callable[..., Any]:
     return _run_iter
 
 
-def _invariants(real: Callable[..., None]) -> Callable[..., None]:
+def _invariants(real: Callable[..., None], hooks: Hooks) -> Callable[..., None]:
     def _deal_validate(self: Any) -> None:
         __tracebackhide__ = True
-        if not OPEN:
+        if hooks.idle:
             return real(self)
         with listening() as asked:
             try:

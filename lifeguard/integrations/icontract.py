@@ -13,29 +13,13 @@ from typing import Any, Final
 import icontract
 import icontract._checkers as checkers
 
-from lifeguard.context import OPEN
 from lifeguard.errors import UsageError
-from lifeguard.integrations.conditions import tell
-from lifeguard.keys import problem_text
+from lifeguard.integrations.conditions import Hooks, tell
 from lifeguard.predicates import listening
 
-_HOOKED: Final = (
-    "_assert_preconditions",
-    "_assert_preconditions_async",
-    "_assert_postconditions",
-    "_assert_postconditions_async",
-    "_assert_invariant",
-)
-"""Through these every condition goes. What they give back is a violation for certain: a group of preconditions that an
-override weakens makes an exception, too, and throws it away.
-"""
 
-
-def install() -> Callable[[], None]:
+def install() -> Hooks:
     """Put the hooks in place.
-
-    Returns:
-        what takes them away again.
 
     Raises:
         UsageError: this version of icontract has no such place.
@@ -44,29 +28,16 @@ def install() -> Callable[[], None]:
     if missing:
         version = getattr(icontract, "__version__", "of this version")
         raise UsageError.at_caller(f"conditions of icontract {version} cannot be seen: it has no {', '.join(missing)}")
-    real: dict[str, Any] = {name: getattr(checkers, name) for name in _HOOKED}
-    ours: dict[str, Any] = {
-        "_assert_preconditions": _sync(real["_assert_preconditions"], "precondition"),
-        "_assert_preconditions_async": _async(real["_assert_preconditions_async"], "precondition"),
-        "_assert_postconditions": _sync(real["_assert_postconditions"], "postcondition"),
-        "_assert_postconditions_async": _async(real["_assert_postconditions_async"], "postcondition"),
-        "_assert_invariant": _invariant(real["_assert_invariant"]),
-    }
-    for name, hook in ours.items():
-        setattr(checkers, name, hook)
-
-    def remove() -> None:
-        for name, hook in ours.items():
-            if getattr(checkers, name) is hook:
-                setattr(checkers, name, real[name])
-
-    return remove
+    hooks = Hooks()
+    for name, make in _HOOKED.items():
+        hooks.put(checkers, name, make(getattr(checkers, name), name.split("_")[2].removesuffix("s"), hooks))
+    return hooks
 
 
-def _sync(real: Callable[..., BaseException | None], what: str) -> Callable[..., BaseException | None]:
+def _sync(real: Callable[..., BaseException | None], what: str, hooks: Hooks) -> Callable[..., BaseException | None]:
     def check(conditions: Any, resolved_kwargs: Mapping[str, object], *rest: Any, **named: Any) -> BaseException | None:
         __tracebackhide__ = True
-        if not OPEN:
+        if hooks.idle:
             return real(conditions, resolved_kwargs, *rest, **named)
         with listening() as asked:
             error = real(conditions, resolved_kwargs, *rest, **named)
@@ -77,10 +48,10 @@ def _sync(real: Callable[..., BaseException | None], what: str) -> Callable[...,
     return _by_any_name(check)
 
 
-def _async(real: Callable[..., Any], what: str) -> Callable[..., Any]:
+def _async(real: Callable[..., Any], what: str, hooks: Hooks) -> Callable[..., Any]:
     async def check(conditions: Any, resolved_kwargs: Mapping[str, object], *rest: Any, **named: Any) -> Any:
         __tracebackhide__ = True
-        if not OPEN:
+        if hooks.idle:
             return await real(conditions, resolved_kwargs, *rest, **named)
         with listening() as asked:
             error = await real(conditions, resolved_kwargs, *rest, **named)
@@ -104,17 +75,17 @@ def _by_any_name(check: Callable[..., Any]) -> Callable[..., Any]:
     return named
 
 
-def _invariant(real: Callable[..., None]) -> Callable[..., None]:
+def _invariant(real: Callable[..., None], what: str, hooks: Hooks) -> Callable[..., None]:
     def check(contract: Any, instance: object) -> None:
         __tracebackhide__ = True
-        if not OPEN:
+        if hooks.idle:
             return real(contract, instance)
         with listening() as asked:
             try:
                 return real(contract, instance)
             except BaseException as error:
                 if _is_violation(error, contract):
-                    _tell("invariant", error, asked, {"self": instance}, sys._getframe(1))
+                    _tell(what, error, asked, {"self": instance}, sys._getframe(1))
                 raise
 
     return check
@@ -143,6 +114,18 @@ def _tell(what: str, error: BaseException, asked: Any, arguments: Mapping[str, o
     name = f"{type(arguments['self']).__qualname__}" if what == "invariant" and function is None else ""
 
     def text() -> str:
-        return str(error) if type(error) is icontract.ViolationError else problem_text(error)
+        return str(error) if type(error) is icontract.ViolationError else f"{type(error).__name__}: {error}"
 
     tell("icontract", f"icontract {what}", text, function=function, name=name, asked=asked, arguments=arguments)
+
+
+_HOOKED: Final[Mapping[str, Callable[..., Any]]] = {
+    "_assert_preconditions": _sync,
+    "_assert_preconditions_async": _async,
+    "_assert_postconditions": _sync,
+    "_assert_postconditions_async": _async,
+    "_assert_invariant": _invariant,
+}
+"""Through these every condition goes. What they give back is a violation for certain: a group of preconditions that an
+override weakens makes an exception, too, and throws it away.
+"""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import typeguard
 
 from lifeguard import inheritance
-from lifeguard.context import OPEN, Event
+from lifeguard.context import Event
 from lifeguard.errors import DeclarationError
-from lifeguard.integrations.conditions import tell
+from lifeguard.integrations.conditions import Hooks, tell
 from lifeguard.keys import Key, ObjectKey, Tagged, identify, plain, repr_safely, show
 from lifeguard.keys.identity import DATACLASS, ENUM
 from lifeguard.kinds import Kind, Resource, Rollback
@@ -228,30 +228,25 @@ def _members(service: type) -> Iterator[tuple[str, object]]:
 # -- broken checks --------------------------------------------------------------------------------------------------------
 
 
-def install() -> Callable[[], None]:
+def install() -> Hooks:
     """Let typeguard tell us of every check of an instrumented function that breaks: its own setting for this.
 
-    Returns:
-        what puts back the setting that was there before, which is called after ours as long as ours is there.
+    The setting that was there before is called after ours.
     """
     config: Any = typeguard.config
     before = config.typecheck_fail_callback
+    hooks = Hooks()
 
     def broke(error: typeguard.TypeCheckError, memo: typeguard.TypeCheckMemo) -> None:
         __tracebackhide__ = True
-        if OPEN:
+        if not hooks.idle:
             _tell(error, sys._getframe(1))
         if before is None:
             raise error
         before(error, memo)
 
-    config.typecheck_fail_callback = broke
-
-    def remove() -> None:
-        if config.typecheck_fail_callback is broke:
-            config.typecheck_fail_callback = before
-
-    return remove
+    hooks.put(config, "typecheck_fail_callback", broke)
+    return hooks
 
 
 def _tell(error: typeguard.TypeCheckError, frame: FrameType | None) -> None:
