@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
-from lifeguard.contracts import PAYING, Contract
+from lifeguard.contracts import PAYING, Contract, expect_flag
 from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
+from lifeguard.extensions import installed, load, missing
 from lifeguard.keys import repr_safely
 from lifeguard.kinds import Kind
 from lifeguard.lazily import inspect
@@ -83,7 +84,7 @@ def _paying(kind: Kind) -> Iterator[account.Payer]:
 account.payers.append(_payers)
 
 
-def implements(*services: type) -> Callable[[C], C]:
+def implements(*services: type, check_types: bool = False) -> Callable[[C], C]:
     """A fake takes over the contracts of the services that it stands for, and is compared with them.
 
     For every method of a service that carries a contract the fake must have one of the same name, sort (method, class
@@ -92,13 +93,19 @@ def implements(*services: type) -> Callable[[C], C]:
 
     Args:
         *services: classes, abstract ones and Protocols included.
+        check_types: compare all their public methods, and not only those that carry a contract; those of a Protocol with
+            typeguard, too.
 
     Returns:
         the class decorator; it gives back the class, its methods woven.
 
     Raises:
         DeclarationError: a method is missing or differs, or a service carries no contract.
+        UsageError: `check_types`, and typeguard is not installed.
     """
+    expect_flag(check_types, "implements(check_types=…)")
+    if check_types and not installed("typeguard"):
+        raise missing("typeguard", "typeguard", "implements(check_types=True)")
     if not services:
         raise DeclarationError.at_caller("implements(…) takes the service class that the fake stands for")
     for service in services:
@@ -116,6 +123,8 @@ def implements(*services: type) -> Callable[[C], C]:
                 raise DeclarationError.at_caller(
                     f"implements({service.__qualname__}): {service.__qualname__} carries no contract"
                 )
+            if check_types:
+                load("check_fake")(fake, service)
             for name, value, wovens in carried:
                 if compare(fake, service, name, value):
                     taken.append((name, value, wovens))

@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from lifeguard import context
+from lifeguard import context, watching
 from lifeguard.context import LEDGER, Event
 from lifeguard.errors import ViolationError
 from lifeguard.keys import Key, KeyExpression, shorten
@@ -198,10 +198,23 @@ def _wovens(function: Callable[..., object] | None, code: CodeType | None) -> li
         return own
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if frame.f_code.co_filename.startswith(GENERATED) and _leads_to(frame.f_locals.get("lg_f"), function, code):
-            return [frame.f_globals["lg_woven"]]
+        woven = _running(frame)
+        if woven is not None and _leads_to(woven.function, function, code):
+            return [woven]
         frame = frame.f_back
     return []
+
+
+def _running(frame: FrameType) -> Woven | None:
+    """What was woven into the wrapper that a frame belongs to, if it is one of ours."""
+    file = frame.f_code.co_filename
+    if file.startswith(GENERATED):
+        return frame.f_globals.get("lg_woven")
+    if file == watching.__file__:
+        manager = frame.f_locals.get("self")
+        if isinstance(manager, watching.WatchedManager | watching.WatchedAsyncManager):
+            return manager._woven
+    return None
 
 
 def _leads_to(outer: Any, function: object, code: CodeType | None) -> bool:

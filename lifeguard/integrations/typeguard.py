@@ -206,8 +206,6 @@ def check_fake(fake: object, service: type) -> None:
                 f"spec={service.__qualname__}, or take a fake"
             )
         cls = spec
-    if issubclass(cls, service) and not getattr(service, "_is_protocol", False):
-        return
     if getattr(service, "_is_protocol", False):
         try:
             typeguard.check_type(cls, type[service])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import subprocess
 import sys
 import threading
@@ -132,7 +133,7 @@ class Above:
 
     @deal.raises(NoHost)
     @on_failure(spawn, key="name")
-    def spawn(self, name: str, error: BaseException) -> None:
+    def start(self, name: str, error: BaseException) -> None:
         """Fail."""
         raise error
 
@@ -140,7 +141,7 @@ class Above:
     @deal.pre(lambda self, name, error: True)
     @on_failure(spawn, key="name")
     @rolls_back(Rollback("other"), key="name")
-    async def spawn_async(self, name: str, error: BaseException) -> None:
+    async def start_async(self, name: str, error: BaseException) -> None:
         """Fail."""
         raise error
 
@@ -150,13 +151,13 @@ class Below:
 
     @on_failure(spawn, key="name")
     @deal.raises(NoHost)
-    def spawn(self, name: str, error: BaseException) -> None:
+    def start(self, name: str, error: BaseException) -> None:
         """Fail."""
         raise error
 
     @on_failure(spawn, key="name")
     @deal.raises(NoHost)
-    async def spawn_async(self, name: str, error: BaseException) -> None:
+    async def start_async(self, name: str, error: BaseException) -> None:
         """Fail."""
         raise error
 
@@ -166,7 +167,7 @@ class Sub(NoHost):
 
 
 @pytest.mark.parametrize("cls", [Above, Below])
-@pytest.mark.parametrize("name", ["spawn", "spawn_async"])
+@pytest.mark.parametrize("name", ["start", "start_async"])
 @pytest.mark.parametrize(
     ("error", "owed"), [(NoHost("full"), ["spawn 's1' (owed)"]), (TypeError("slip"), []), (KeyboardInterrupt(), [])]
 )
@@ -184,10 +185,10 @@ def test_subclasses_of_what_is_declared() -> None:
     """Below, deal replaces them, since it compares the very class; above, they have reached us and count."""
     with watching() as watched:
         with pytest.raises(deal.RaisesContractError):
-            Above().spawn("s1", Sub())
+            Above().start("s1", Sub())
         assert ["spawn 's1' (owed)"] == outstanding_now(watched)
         with pytest.raises(deal.RaisesContractError):
-            Below().spawn("s2", Sub())
+            Below().start("s2", Sub())
         assert ["spawn 's1' (owed)"] == outstanding_now(watched)
 
 
@@ -328,7 +329,7 @@ def run(value: Any) -> Any:
     async def wait() -> Any:
         return await value
 
-    if asyncio.iscoroutine(value):
+    if inspect.iscoroutine(value):
         return asyncio.run(wait())
     return list(value) if hasattr(value, "__next__") else value
 
@@ -337,11 +338,11 @@ def run(value: Any) -> Any:
     ("name", "error", "text"),
     [
         ("pre", deal.PreContractError, "pre broke: expected held(image, name) (where name='b')"),
-        ("pre_below", deal.PreContractError, "pre broke: expected held(image, _.name) (where name='b')"),
+        ("pre_below", deal.PreContractError, "pre broke: expected held(image, name) (where name='b')"),
         ("post", deal.PostContractError, "post broke: expected result is None (where result='b')"),
         ("raises", deal.RaisesContractError, "raises(KeyError) broke: it raised OSError: disk full"),
         ("safe", deal.RaisesContractError, "safe broke: it raised OSError: disk full"),
-        ("reason", deal.ReasonContractError, "reason broke: expected name == 'expected' (where name='b')"),
+        ("reason", deal.ReasonContractError, "reason broke: expected name == \"expected\" (where name='b')"),
         ("silent", deal.SilentContractError, "has broke: SilentContractError"),
         ("custom", ZeroDivisionError, "pre broke: ZeroDivisionError: never"),
     ],
@@ -416,7 +417,7 @@ def test_one_violation_is_one_finding() -> None:
 
     with conditioned() as watched, pytest.raises(deal.PreContractError):
         outer("bad")
-    assert ["pre broke: expected name != 'bad' (where name='bad')"] == messages(watched)
+    assert ["pre broke: expected name != \"bad\" (where name='bad')"] == messages(watched)
 
 
 def test_a_class_invariant() -> None:
