@@ -181,7 +181,7 @@ class Drift:
                 paid = {Verb.RELEASE: self._released, Verb.TRANSFER: self._moved}.get(act.verb)
                 if paid is not None and self._was_there(act.kind, act.key):
                     paid.add((act.kind, act.key))
-        seen = self._seen.get(call.receiver[1]) if isinstance(call.receiver, tuple) else None
+        seen = self._seen.get(call.receiver) if isinstance(call.receiver, int) else None
         if seen is None or seen.owner() is None:
             return
         seen.running.discard(call.ident)
@@ -265,7 +265,7 @@ class Drift:
         if generation.state is not State.HELD:
             return False
         receiver = generation.receiver
-        made_here = isinstance(receiver, tuple) and self._seen.get(receiver[1]) is seen
+        made_here = isinstance(receiver, int) and self._seen.get(receiver) is seen
         return (made_here and generation.born > seen.since) or generation.key in before
 
     def _named(self, kind: Resource, key: Key) -> Generation | None:

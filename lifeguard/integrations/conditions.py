@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from lifeguard import context, watching
+from lifeguard import context, managers
 from lifeguard.context import LEDGER, Event
 from lifeguard.errors import ViolationError
 from lifeguard.keys import Key, KeyExpression, shorten
@@ -210,9 +210,9 @@ def _running(frame: FrameType) -> Woven | None:
     file = frame.f_code.co_filename
     if file.startswith(GENERATED):
         return frame.f_globals.get("lg_woven")
-    if file == watching.__file__:
+    if file == managers.__file__:
         manager = frame.f_locals.get("self")
-        if isinstance(manager, watching.WatchedManager | watching.WatchedAsyncManager):
+        if isinstance(manager, managers.WatchedManager | managers.WatchedAsyncManager):
             return manager._woven
     return None
 

@@ -72,6 +72,10 @@ def lookup(origin_type: Any, args: tuple[Any, ...], extras: tuple[Any, ...]) -> 
     return check
 
 
+if lookup not in typeguard.checker_lookup_functions:  # the entry point may be switched off, or not installed
+    typeguard.checker_lookup_functions.insert(0, lookup)
+
+
 def _check_without(
     value: object, origin_type: Any, args: tuple[Any, ...], extras: tuple[Any, ...], memo: typeguard.TypeCheckMemo
 ) -> None:

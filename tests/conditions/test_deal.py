@@ -21,7 +21,6 @@ from lifeguard import (
     Rollback,
     UsageError,
     ViolationError,
-    acquires,
     held,
     on_failure,
     released,
@@ -174,7 +173,7 @@ class Sub(NoHost):
 def test_declared_failures_are_the_failures(cls: Any, name: str, error: BaseException, owed: list[str]) -> None:
     """Without exc=, what `deal.raises` declares must be rolled back, wherever it stands; what is not declared need not."""
     with watching() as watched:
-        with pytest.raises(BaseException):  # noqa: B017
+        with pytest.raises(BaseException):
             result = getattr(cls(), name)("s1", error)
             asyncio.run(result)
         assert owed == outstanding_now(watched)
