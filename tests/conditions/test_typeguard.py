@@ -256,6 +256,7 @@ def test_the_entry_point(tmp_path: Path) -> None:
     program = (
         f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]\n"
         "import typeguard\n"
+        "print('lifeguard.integrations.typeguard' in sys.modules)\n"
         "from typing import Annotated\n"
         "from lifeguard import Resource, scope\n"
         "from lifeguard.integrations.typeguard import Live\n"
@@ -269,7 +270,7 @@ def test_the_entry_point(tmp_path: Path) -> None:
         "        print(error)\n"
     )
     ran = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
-    assert ("str is not a live image: 'b'\n", "") == (ran.stdout, ran.stderr)
+    assert ("True\nstr is not a live image: 'b'\n", "") == (ran.stdout, ran.stderr)
 
 
 # -- keys -----------------------------------------------------------------------------------------------------------------
