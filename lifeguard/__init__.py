@@ -13,6 +13,7 @@ The layout, from the inside out; imports go inwards only:
 - `context`, `telling`: what is current; an event on its way to the ledger, the invariants and the observers.
 - `enforcement`, `grace`, `allowances`, `hand_events`, `settings`, `scopes`: the scope, its settings, its policies and
   its life.
+- `predicates`, `drift`: what conditions may ask of the ledger; whether an object's own state agrees with it.
 - `extensions`: what a scope loads from outside the core, by name.
 - `speedups`: the compiled helper, where there is one.
 - `fast`, `templates`: the wrappers that record plain events by themselves.
@@ -25,11 +26,13 @@ from lifeguard import blindness as blindness
 from lifeguard.binding import BoundContracts, contracts_for
 from lifeguard.context import Event, Observer
 from lifeguard.decorators import acquires, atomic, invariant, on_failure, releases, rolls_back, settles, transfers, uses
+from lifeguard.drift import tracks
 from lifeguard.errors import DeclarationError, LifeguardWarning, UsageError, ViolationError
 from lifeguard.inheritance import contracts_of, implements
 from lifeguard.keys import after, each
 from lifeguard.kinds import OUTSIDE, Grace, Resource, Rollback, all_of
 from lifeguard.ledger.invariants import Breach, Holding, LedgerView
+from lifeguard.predicates import held, outstanding, owner_of, released, watched
 from lifeguard.scopes import Scope, scope
 from lifeguard.speedups import SPEEDUPS
 from lifeguard.verdict import Outstanding, Verdict, Violation
@@ -63,15 +66,21 @@ __all__ = [
     "contracts_for",
     "contracts_of",
     "each",
+    "held",
     "implements",
     "invariant",
     "on_failure",
+    "outstanding",
+    "owner_of",
+    "released",
     "releases",
     "rolls_back",
     "scope",
     "settles",
+    "tracks",
     "transfers",
     "uses",
+    "watched",
 ]
 
 

@@ -127,7 +127,8 @@ class Observer(Protocol):
 
     Only a ViolationError that `event` raises goes to the caller; anything else that an observer raises is reported
     (LG401). One that also has a method `opening(scope)` is told of its scope just before that opens; what it raises
-    then goes to whoever opens the scope.
+    then goes to whoever opens the scope. One that has a method `judging(scope)` is told just before its scope is
+    judged.
     """
 
     def began(self, call: Call) -> None:
@@ -318,6 +319,9 @@ blind_spots: list[Callable[[int, Scope], Iterable[Blind]]] = []
 
 opening: list[Callable[[], object]] = []
 """Called when a scope opens, before anything is recorded."""
+
+joining: list[Callable[[Scope], Observer | None]] = []
+"""Asked when a scope opens: who else looks on."""
 
 unused_contracts: list[Callable[[int, Scope], Callable[[], Iterable[str]]]] = []
 """Asked when a scope closes: which contracts saw no call since this number of the sequence. What they give back says so

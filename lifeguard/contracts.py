@@ -60,6 +60,7 @@ class Contract:
         to: the new owner: OUTSIDE, (kind, key), or an expression that gives an open scope.
         to_key: the key that it is held under from now on.
         exc: which exceptions are failures.
+        exc_given: whether that was said; if not, what deal declares of the function narrows it.
         success_pays: whether a later success of the same call pays.
         restores: whether what was held before must be there again.
         ended: of a settling call, after which ends it judges: "returned", "raised" or "either".
@@ -83,6 +84,7 @@ class Contract:
     to: Outside | tuple[Resource, KeyExpression] | KeyExpression | None = None
     to_key: KeyExpression | None = None
     exc: Errors = ()
+    exc_given: bool = True
     success_pays: bool = False
     restores: bool = False
     ended: str = "returned"

@@ -261,7 +261,7 @@ def on_failure(
     rollback: Rollback,
     *,
     key: object,
-    exc: ErrorOrErrors = Exception,
+    exc: ErrorOrErrors = _UNSET,
     when: object = None,
     about: object = None,
     success_pays: bool = False,
@@ -274,7 +274,8 @@ def on_failure(
     Args:
         rollback: what is owed then.
         key: for which one (see `acquires`).
-        exc: which exceptions are failures; () for none.
+        exc: which exceptions are failures; () for none. By default every `Exception`; where deal declares what the
+            function raises (`deal.raises`), those and their subclasses.
         when: a condition on the failure; one that mentions `result` adds failures by value (`when="not result"`).
         about: the subject: an expression, (kind, expression), or a list of these.
         success_pays: a later success of the same call for the same key pays as well.
@@ -287,7 +288,8 @@ def on_failure(
         DeclarationError: something is written wrongly; here, or when the decorator runs.
     """
     expect_rollback(rollback, "on_failure(…)")
-    errors = expect_errors(exc, "on_failure(exc=…)")
+    given = exc is not _UNSET
+    errors = expect_errors(exc if given else Exception, "on_failure(exc=…)")
     expression, condition = read_key(key), read_when(when)
     if errors and expression.mentions_result:
         raise DeclarationError.at_caller(
@@ -303,6 +305,7 @@ def on_failure(
             when=condition,
             about=read_about(about),
             exc=errors,
+            exc_given=given,
             success_pays=expect_flag(success_pays, "on_failure(success_pays=…)"),
             raises=expect_errors(raises, "on_failure(raises=…)"),
         )

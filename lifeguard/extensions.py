@@ -9,6 +9,10 @@ from lifeguard.errors import UsageError
 
 EXTENSIONS: dict[str, str] = {
     "journal": "lifeguard.reporting.journal:Journal",
+    "conditions": "lifeguard.integrations.conditions:Conditions",
+    "check_types": "lifeguard.integrations.typeguard:KeyTypes",
+    "check_fake": "lifeguard.integrations.typeguard:check_fake",
+    "declared failures": "lifeguard.integrations.deal:failures_of_call",
 }
 """What a parameter of a scope needs, as `module:name`."""
 
@@ -27,6 +31,13 @@ def load(what: str) -> Any:
     """
     module, _, name = EXTENSIONS[what].partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def installed(library: str) -> bool:
+    """Whether a library can be imported; it is not."""
+    from importlib.util import find_spec
+
+    return find_spec(library) is not None
 
 
 def missing(library: str, extra: str, what: str) -> UsageError:

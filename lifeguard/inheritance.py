@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
-from lifeguard.contracts import PAYING, Contract
+from lifeguard.contracts import PAYING, Contract, expect_flag
 from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
+from lifeguard.extensions import installed, load, missing
 from lifeguard.keys import repr_safely
 from lifeguard.kinds import Kind
 from lifeguard.lazily import inspect
@@ -52,11 +53,12 @@ def contracts_of(target: object) -> tuple[Contract, ...]:
             return tuple(found)
         target = type(target)
     return tuple(
-        contract for _, value in _members(target) for woven in reached(inner_of(value)) for contract in woven.contracts
+        contract for _, value in members(target) for woven in reached(inner_of(value)) for contract in woven.contracts
     )
 
 
-def _members(cls: type) -> Iterator[tuple[str, object]]:
+def members(cls: type) -> Iterator[tuple[str, object]]:
+    """The attributes of a class, inherited ones included, as they stand there, in the order of their names."""
     names = sorted({name for base in cls.__mro__ for name in vars(base)})
     for name in names:
         yield name, inspect.getattr_static(cls, name)
@@ -82,7 +84,7 @@ def _paying(kind: Kind) -> Iterator[account.Payer]:
 account.payers.append(_payers)
 
 
-def implements(*services: type) -> Callable[[C], C]:
+def implements(*services: type, check_types: bool = False) -> Callable[[C], C]:
     """A fake takes over the contracts of the services that it stands for, and is compared with them.
 
     For every method of a service that carries a contract the fake must have one of the same name, sort (method, class
@@ -91,13 +93,19 @@ def implements(*services: type) -> Callable[[C], C]:
 
     Args:
         *services: classes, abstract ones and Protocols included.
+        check_types: compare all their public methods, and not only those that carry a contract; those of a Protocol with
+            typeguard, too.
 
     Returns:
         the class decorator; it gives back the class, its methods woven.
 
     Raises:
         DeclarationError: a method is missing or differs, or a service carries no contract.
+        UsageError: `check_types`, and typeguard is not installed.
     """
+    expect_flag(check_types, "implements(check_types=…)")
+    if check_types and not installed("typeguard"):
+        raise missing("typeguard", "typeguard", "implements(check_types=True)")
     if not services:
         raise DeclarationError.at_caller("implements(…) takes the service class that the fake stands for")
     for service in services:
@@ -109,14 +117,16 @@ def implements(*services: type) -> Callable[[C], C]:
             raise DeclarationError.at_caller(f"implements(…) decorates a class, not {repr_safely(fake)}")
         taken: list[tuple[str, object, list[Woven]]] = []
         for service in services:
-            carried = [(name, value, list(reached(inner_of(value)))) for name, value in _members(service)]
+            carried = [(name, value, list(reached(inner_of(value)))) for name, value in members(service)]
             carried = [one for one in carried if one[2]]
             if not carried and switch() != "off":
                 raise DeclarationError.at_caller(
                     f"implements({service.__qualname__}): {service.__qualname__} carries no contract"
                 )
+            if check_types:
+                load("check_fake")(fake, service)
             for name, value, wovens in carried:
-                if _compare(fake, service, name, value):
+                if compare(fake, service, name, value):
                     taken.append((name, value, wovens))
         for one in taken:
             _take_over(fake, *one)
@@ -125,7 +135,7 @@ def implements(*services: type) -> Callable[[C], C]:
     return weave_all
 
 
-def _compare(fake: type, service: type, name: str, value: object) -> bool:
+def compare(fake: type, service: type, name: str, value: object) -> bool:
     """Whether the fake has a method of its own that can stand for the service's.
 
     Raises:

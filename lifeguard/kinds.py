@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Final, Literal, final
+from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 from lifeguard.data import record
 from lifeguard.errors import DeclarationError
@@ -125,6 +125,8 @@ class Resource:
         needs: `all_of(…)` where several different releases are due.
         within: the kind that this one is a part of; `acquires(…, within=…)` says which one.
         cascade: whether releasing the parent settles what is held of this kind (True) or is LG108 (False).
+        key_type: what a key must be, as a type annotation (`UUID`, `tuple[str, int]`); checked with typeguard in a
+            `scope(check_types=True)`, and nowhere else.
 
     Raises:
         DeclarationError: a value of the wrong sort, or two that contradict each other.
@@ -136,6 +138,7 @@ class Resource:
         "again",
         "cascade",
         "fields",
+        "key_type",
         "name",
         "needs",
         "unseen",
@@ -152,6 +155,7 @@ class Resource:
         needs: AllOf | None = None,
         within: Resource | None = None,
         cascade: bool = False,
+        key_type: Any = None,
     ) -> None:
         self.name = _name_of(name, "Resource()")
         _one_of(again, _AGAIN, f"Resource({name!r}, again=…)")
@@ -180,7 +184,12 @@ class Resource:
         self.fields = tuple(fields) if fields is not None else None
         self.needs = needs
         self.within = within
+        if isinstance(key_type, str):
+            raise DeclarationError.at_caller(
+                f"Resource({name!r}, key_type=…) takes a type, not a text: UUID and not {key_type!r}"
+            )
         self.cascade = bool(cascade)
+        self.key_type = key_type
         self._invariants: list[Invariant] = []
         _declared.add(self)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from lifeguard.contracts import Contract
 from lifeguard.data import record
+from lifeguard.extensions import load
 from lifeguard.keys import (
     NOTHING,
     AmountExpression,
@@ -123,7 +125,10 @@ class Reading:
             return []
         by_result = contract.when is not None and contract.when.mentions_result
         if contract.verb == "on_failure":
-            if not isinstance(error, contract.exc) or not (by_result or self._holds(ending)):
+            failures = contract.exc
+            if not contract.exc_given and "deal" in sys.modules:
+                failures = load("declared failures")(error) or failures
+            if not isinstance(error, failures) or not (by_result or self._holds(ending)):
                 return []
             return self._make(ending, targets)
         gone = isinstance(error, contract.gone)

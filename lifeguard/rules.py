@@ -158,7 +158,8 @@ _TABLE = (
         "LG109",
         "drift",
         1250,
-        said="Belongs to the integrations that look at the real object; the core does not say it yet.",
+        said="The state of an object whose class has `@tracks`, and the ledger, disagreed when the scope closed or, with "
+        "`always=True`, when a watched call on it ended.",
         meaning="The object's own state disagrees with the ledger: something changed it without passing a function "
         "that has a contract.",
         fix="Put a contract on the function that made the change, or mend the release that reports success and does "
@@ -248,10 +249,12 @@ _TABLE = (
         "LG301",
         "condition broke",
         703,
-        said="Belongs to the integrations with icontract, deal and typeguard; the core does not say it yet.",
+        said="A condition of icontract, deal or typeguard broke in a scope that names the library in `conditions=`; or a "
+        "key was not of its kind's `key_type` in a scope with `check_types=True`.",
         meaning="A precondition, postcondition or type check of another library failed inside the scope, whether or "
         "not the program swallowed its exception.",
-        fix="Mend what the condition's own message names.",
+        fix="Mend what the condition's own message names. A condition that is meant to break, as in a test of it: "
+        "`scope.allow(None, why=…, rule='LG301')`.",
     ),
     _rule(
         "LG302",

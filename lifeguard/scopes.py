@@ -96,6 +96,7 @@ class Scope(HandEvents):
         self.outer = living(CURRENT.get(None))
         for prepare in context.opening:
             prepare()
+        self.book.observers += tuple(one for ask in context.joining if (one := ask(self)) is not None)
         for observer in self.book.observers:
             opening = getattr(observer, "opening", None)
             if opening is not None:
@@ -110,6 +111,13 @@ class Scope(HandEvents):
         if self.book.observers:
             LEDGER.observe(self)
         return self
+
+    def look_on(self, observer: Observer) -> None:
+        """Let somebody look on from now on."""
+        if not self.book.observers:
+            LEDGER.observe(self)
+            LEDGER.close_lanes((self.book,))
+        self.book.observers += (observer,)
 
     def close(self, exc: BaseException | None = None) -> Verdict:
         """Judge what is held, and close.
@@ -321,6 +329,11 @@ class Scope(HandEvents):
             raise UsageError.at_caller(f"{self!r} is being closed already")
         self._ending = True
         left = self.outstanding if self._settings.on_leak is not None else ()
+        for observer in self.book.observers:
+            judging = getattr(observer, "judging", None)
+            trouble = tell_safely(judging, self, "an observer") if judging is not None else None
+            if trouble is not None:
+                LEDGER.complain((self.book,), "LG401", trouble, about=trouble)
         verdict = self._judge(error)
         self._state = "closed"
         self._verdict = verdict
@@ -518,6 +531,8 @@ def scope(
     on_leak: Callable[[Outstanding], object] | None = None,
     observers: Iterable[Observer] = (),
     journal: str | os.PathLike[str] | None = None,
+    conditions: str | Iterable[str] = (),
+    check_types: bool = False,
 ) -> Scope:
     """The span over which everything that was acquired must be settled.
 
@@ -541,12 +556,16 @@ def scope(
         observers: who is told of every watched call (see `Observer`); such a scope is slower.
         journal: a file that everything is written to as it happens, as JSON lines, behind what stands there already;
             `lifeguard report` and `lifeguard verify` read it, also after the process was killed.
+        conditions: the libraries whose broken conditions are reported (LG301), swallowed ones too: "icontract", "deal",
+            "typeguard", or several of these.
+        check_types: check the keys of kinds that have a `key_type` with typeguard (LG301).
 
     Returns:
         the scope.
 
     Raises:
         DeclarationError: a value of the wrong sort.
+        UsageError: a library that is named in `conditions`, or needed for `check_types`, is not installed.
     """
     if name is not None and (not isinstance(name, str) or not name):
         hint = "; as a decorator it is written with parentheses: @scope()" if callable(name) else ""
@@ -562,6 +581,8 @@ def scope(
         on_leak=on_leak,
         observers=observers,
         journal=journal,
+        conditions=conditions,
+        check_types=check_types,
     )
     return Scope(name, settings)
 

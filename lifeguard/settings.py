@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from lifeguard.context import Observer
-from lifeguard.contracts import expect_kinds
+from lifeguard.contracts import expect_flag, expect_kinds
 from lifeguard.data import record
 from lifeguard.enforcement import Policy, read_policy
 from lifeguard.errors import DeclarationError
-from lifeguard.extensions import load
+from lifeguard.extensions import installed, load, missing
 from lifeguard.keys import repr_safely
 from lifeguard.kinds import Grace, Kind, Resource, Rollback
 from lifeguard.verdict import Outstanding
 
 Reach = Literal["context", "process"]
+
+CONDITIONS: Final = ("icontract", "deal", "typeguard")
+"""The libraries whose conditions a scope can report."""
 
 
 @record(kw_only=True)
@@ -33,12 +36,19 @@ class Settings:
     on_leak: Callable[[Outstanding], object] | None
     observers: tuple[Observer, ...]
     journal: str | None
+    conditions: tuple[str, ...]
+    check_types: bool
 
     def looking_on(self) -> tuple[Observer, ...]:
         """The observers that a scope with these settings starts with."""
-        if self.journal is None:
-            return self.observers
-        return (*self.observers, load("journal")(self.journal))
+        own: list[Observer] = []
+        if self.journal is not None:
+            own.append(load("journal")(self.journal))
+        if self.conditions:
+            own.append(load("conditions")(self.conditions))
+        if self.check_types:
+            own.append(load("check_types")())
+        return (*self.observers, *own)
 
 
 def read_settings(
@@ -53,6 +63,8 @@ def read_settings(
     on_leak: Callable[[Outstanding], object] | None,
     observers: Iterable[Observer],
     journal: str | os.PathLike[str] | None,
+    conditions: str | Iterable[str],
+    check_types: bool,
 ) -> Settings:
     """The settings of a scope, checked. The parameters are those of `lifeguard.scope`.
 
@@ -80,6 +92,8 @@ def read_settings(
         on_leak=on_leak,
         observers=_observers(observers),
         journal=_journal(journal),
+        conditions=_conditions(conditions),
+        check_types=_check_types(check_types),
     )
 
 
@@ -105,6 +119,24 @@ def _journal(value: Any) -> str | None:
         problem = "which is a folder" if os.path.isdir(path) else f"and there is no folder {folder}"
         raise DeclarationError.at_caller(f"scope(journal=…) takes the path of a file, not {path!r}, {problem}")
     return os.path.abspath(path)
+
+
+def _conditions(value: Any) -> tuple[str, ...]:
+    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
+    for name in names:
+        if name not in CONDITIONS:
+            raise DeclarationError.at_caller(
+                f"scope(conditions=…) takes some of {', '.join(map(repr, CONDITIONS))}, not {repr_safely(name)}"
+            )
+        if not installed(name):
+            raise missing(name, name, f"scope(conditions={name!r})")
+    return tuple(dict.fromkeys(names))
+
+
+def _check_types(value: Any) -> bool:
+    if expect_flag(value, "scope(check_types=…)") and not installed("typeguard"):
+        raise missing("typeguard", "typeguard", "scope(check_types=True)")
+    return bool(value)
 
 
 def _observers(value: Any) -> tuple[Observer, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterable
 
 from lifeguard import context
@@ -15,6 +16,7 @@ from lifeguard.ledger.book import Book
 from lifeguard.ledger.invariants import Breach, LedgerView, breaches
 from lifeguard.ledger.records import Act, Call, Finding, Outcome
 from lifeguard.ledger.spans import Span
+from lifeguard.places import caller
 
 
 def tell(
@@ -53,6 +55,60 @@ def tell(
         observers += [observer for observer in book.observers if observer not in observers]
     if observers:
         _show(observers, Event(call, outcome, tuple(acts), tuple(findings)))
+
+
+def here(function: str, chain: tuple[Book, ...] | None = None) -> Call:
+    """A call that nobody watches, as of here and now: for what is found outside of watched calls.
+
+    Args:
+        function: what reports call it.
+        chain: the scopes that it is in; by default those of this context, and those of the process.
+    """
+    thread, actor = context.actor()
+    around = None
+    if chain is None:
+        chain, around = context.chain()
+    return Call(function, chain=chain, around=around, site=caller(sys._getframe(1)), actor=actor, thread=thread)
+
+
+def report(
+    code: str,
+    text: str,
+    *,
+    call: Call | None,
+    chain: tuple[Book, ...] | None = None,
+    kind: Kind | None = None,
+    key: Key | None = None,
+    about: object = None,
+    own: bool = False,
+    outcome: Outcome = Outcome.RAISED,
+) -> list[Finding]:
+    """What somebody outside of the ledger found, recorded in the scope where it belongs and told to its observers.
+
+    Args:
+        code: the rule.
+        text: one line, without the name of the resource.
+        call: where it was found: a watched call, or `here(…)`; None for what is found at the end of a scope.
+        chain: the scopes; it goes to the first one that watches the kind. By default those of the call.
+        kind: of which kind.
+        key: for which key; its history is told with it.
+        about: what makes it the same as an earlier one of this kind and key, under which it is then listed.
+        own: whether it is a fault in the life of that resource (see `Ledger.report`).
+        outcome: how the call ended.
+
+    Returns:
+        the findings that are new.
+
+    Raises:
+        ViolationError: an observer raised it (`fail_fast`).
+    """
+    if chain is None:
+        chain = call.chain if call is not None else context.chain()[0]
+    findings = LEDGER.report(chain, code, text, call=call, kind=kind, key=key, about=about, own=own)
+    observers = [observer for finding in findings for observer in finding.book.observers]
+    if observers and call is not None:
+        _show(observers, Event(call, outcome, (), tuple(findings)))
+    return findings
 
 
 def _show(observers: Iterable[Observer], event: Event) -> None:

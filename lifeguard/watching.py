@@ -344,11 +344,13 @@ def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site 
     if call.asynchronous and not call.lasts:
         watched.awaiting = AWAITING.set((*call.awaiting, call.ident))
         LANES.set(NO_LANES)
+    call.on = receiver
     for book in call.chain:
         if book.observers:
             for observer in book.observers:
                 observer.began(call)
             watched.saboteurs += context.saboteurs_in((book,))
+    call.on = None
     if watched.saboteurs:
         watched.attempt = Attempt(call, woven, arguments, _awaits(watched))
     return watched

@@ -301,6 +301,8 @@ def _why_here(finding: Finding, ended: str, raised: Place | None) -> str:
             ended, f"the scope was left by {ended}{where}"
         )
     called = f", called at {resolve(call.site)}" if call.site is not None else ""
+    if finding.code == "LG301" and not call.error:
+        return f"in {call.function}{called}"
     if not call.error:
         return f"at the end of {call.function}{called}"
     where = f" at {call.error_place}" if call.error_place is not None else ""

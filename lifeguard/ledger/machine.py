@@ -241,6 +241,53 @@ class Ledger:
 
         return self._do(work) or []
 
+    def report(
+        self,
+        chain: tuple[Book, ...],
+        code: str,
+        text: str,
+        *,
+        call: Call | None = None,
+        kind: Kind | None = None,
+        key: Key | None = None,
+        about: object = None,
+        own: bool = False,
+    ) -> list[Finding]:
+        """Record what somebody outside of the ledger found, with the history of the resource that it speaks of.
+
+        Args:
+            chain: the scopes where it was found, the innermost first.
+            code: the rule.
+            text: what is to be said.
+            call: where it was found.
+            kind: of which kind.
+            key: for which key; what it names now is looked up here.
+            about: what makes it the same finding as an earlier one of this kind and key.
+            own: whether it is a fault in the life of that resource, so that what befalls it later is listed under it;
+                else it is a finding of its own, which hides nothing.
+        """
+
+        def work() -> list[Finding]:
+            engine = self._engine
+            engine.found = []
+            engine.tick()
+            known = engine.named(kind, key, chain) if kind is not None and key is not None else None
+            if own and known is not None and not known.book.closed:
+                engine.blame(known, code, text, call)
+            else:
+                for book in chain:
+                    if not book.closed and (kind is None or book.watches(kind)):
+                        engine.complain(book, code, text, call=call, kind=kind, key=key, about=about)
+                        break
+                for finding in engine.found:
+                    finding.generation = known
+                    finding.subjects = known.about if known is not None else ()
+            if self._recorders:
+                self._recorded("report", chain, code, text, call, kind, key, about, own)
+            return engine.found
+
+        return self._do(work) or []
+
     def breached(
         self, book: Book, description: str, breach: Breach, key: Key | None, call: Call | None, ident: object
     ) -> list[Finding]:

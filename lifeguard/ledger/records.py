@@ -132,6 +132,7 @@ class Call:
         "ident",
         "lasts",
         "nests",
+        "on",
         "receiver",
         "site",
         "spans",
@@ -160,6 +161,7 @@ class Call:
         self.awaiting = awaiting  # idents of the coroutine calls that this one runs inside of
         self.spans = spans  # the atomic, settling and step-taking calls that this one runs inside of
         self.receiver = receiver
+        self.on: object = None  # the object itself, only while observers are told that the call begins
         self.asynchronous = False
         self.nests = True  # False where the caller's code runs between begin and end, and cannot be told apart
         self.lasts = False  # a generator: the caller's code runs between begin and end

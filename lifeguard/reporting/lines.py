@@ -153,6 +153,19 @@ class Lines(ABC):
         }
         return {**_without_empty(line), **_key(key)}
 
+    def _report(
+        self,
+        chain: tuple[Book, ...],
+        code: str,
+        text: str,
+        call: Call | None,
+        kind: Kind | None,
+        key: Key | None,
+        about: object,
+        own: bool,
+    ) -> Line:
+        return {**self._complain(chain, code, text, call, kind, key, about), "own": own}
+
     def _breached(
         self, book: Book, description: str, breach: Breach, key: Key | None, call: Call | None, ident: object
     ) -> Line:

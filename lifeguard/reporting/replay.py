@@ -415,6 +415,18 @@ class Replay:
             if scope.judged and line["code"] == "LG403":  # the one thing that is said after the judgement
                 scope.findings += [one for one in found if one.book is self._books.get(scope.line["scope"])]
 
+    def _report(self, line: Line) -> None:
+        self._ledger.report(
+            self._chain(line.get("chain", ())),
+            line["code"],
+            line["text"],
+            call=self._call(line.get("call")),
+            kind=self._kinds[line["kind"]] if line.get("kind") else None,
+            key=self._key(line),
+            about=line.get("about", ""),
+            own=line["own"],
+        )
+
     def _breached(self, line: Line) -> None:
         breach = Breach(self._kinds[line["kind"]], None, line.get("why", ""))
         book = self._books.get(line.get("scope", 0), self._nowhere)
@@ -537,5 +549,5 @@ def _missing(count: int) -> str:
 
 
 _STEPS: Final = frozenset(
-    "kind scope allow verdict there open begin end abandon complain breached seed judge close".split()
+    "kind scope allow verdict there open begin end abandon complain report breached seed judge close".split()
 )
