@@ -164,8 +164,9 @@ def test_import_needs_no_inspect() -> None:
     """What decorators need is imported when the first one is used, and what records need of `dataclasses` when asked."""
     folder = Path(lifeguard.__file__).parent.parent
     program = (
-        f"import sys; sys.path.insert(0, {str(folder)!r}); import lifeguard\n"
-        "print(sorted({'ast', 'dataclasses', 'dis', 'inspect', 'linecache', 'tokenize'} & set(sys.modules)))\n"
+        f"import sys; sys.path.insert(0, {str(folder)!r})\n"
+        "before = set(sys.modules); import lifeguard\n"
+        "print(sorted({'ast', 'dataclasses', 'dis', 'inspect', 'linecache', 'tokenize'} & (set(sys.modules) - before)))\n"
         "image = lifeguard.Resource('image')\n"
         "@lifeguard.acquires(image, key='name')\n"
         "def create(name): pass\n"
