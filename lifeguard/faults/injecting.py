@@ -201,7 +201,8 @@ def arguments_of(attempt: Attempt) -> Mapping[str, object]:
         frame = frame.f_back  # type: ignore[assignment]
     if frame is None:
         return attempt.arguments
-    found = {name: value for name, value in frame.f_locals.items() if not name.startswith("lg_")}
+    ours = ("lg_", "__tracebackhide__")
+    found = {name: value for name, value in frame.f_locals.items() if not name.startswith(ours)}
     given = frame.f_locals.get("lg_args")
     if given is not None:
         with contextlib.suppress(TypeError, ValueError):

@@ -98,7 +98,7 @@ class Plan:
 
     def before(self, attempt: Attempt) -> Fault | None:
         """A call is about to run."""
-        name, options = self._menu.of(attempt)
+        name, options, pays = self._menu.of(attempt)
         call = attempt.call
         if not options:
             return None
@@ -111,7 +111,7 @@ class Plan:
         if self._detail or self.fired:
             books = call.chain[: call.chain.index(self.book) + 1] if self.book in call.chain else call.chain
             where = chain_from(sys._getframe(1), self._stop)
-            self.steps.append(Step(name, nth, position, where, state_of(books), options))
+            self.steps.append(Step(name, nth, position, where, state_of(books), options, pays))
         for stuck in self._stuck:
             if stuck.call == name:
                 return self._strike(attempt, stuck)

@@ -27,6 +27,7 @@ ON_REQUEST: Final[tuple[Kind, ...]] = ("interrupt",)
 
 _SPANNING = frozenset({"atomic", "settles"})
 _EFFECTIVE = frozenset({"acquires", "releases", "transfers", "on_failure", "rolls_back"})
+_PAYING = frozenset({"releases", "rolls_back"})
 _GENERAL = (Exception, BaseException)
 
 CLAMP: Final = 2
@@ -65,6 +66,7 @@ class Step:
         chain: where in the user's code it was made, the innermost place first.
         state: what the scopes held, with the numbers clamped.
         options: what may befall it.
+        pays: it is a release or a rollback.
     """
 
     call: str
@@ -73,6 +75,7 @@ class Step:
     chain: Chain
     state: State
     options: tuple[Option, ...]
+    pays: bool = False
 
     @property
     def place(self) -> Place | None:
@@ -103,20 +106,21 @@ class Menu:
 
     def __init__(self, kinds: Iterable[str] = KINDS) -> None:
         self.kinds = frozenset(kinds)
-        self._known: dict[Any, tuple[str, tuple[Option, ...]]] = {}
+        self._known: dict[Any, tuple[str, tuple[Option, ...], bool]] = {}
 
-    def of(self, attempt: Attempt) -> tuple[str, tuple[Option, ...]]:
-        """The name of a call in tokens, and what may befall it; () where it is no place for faults."""
+    def of(self, attempt: Attempt) -> tuple[str, tuple[Option, ...], bool]:
+        """The name of a call in tokens, what may befall it, and whether it pays; () where it is no place for faults."""
         known = self._known.get(attempt.woven)
         if known is None:
             woven = attempt.woven
             options = tuple(_options(woven.function, woven.contracts, self.kinds, awaits=attempt.awaits))
-            known = self._known[woven] = safe_name(woven.name), options
+            pays = any(one.verb in _PAYING for one in woven.contracts)
+            known = self._known[woven] = safe_name(woven.name), options, pays
         return known
 
     def plain_errors(self) -> dict[str, str]:
         """For each call that was seen, the name of the exception that it raises unless something else is asked for."""
-        return {name: options[0].error_name for name, options in self._known.values() if options}
+        return {name: options[0].error_name for name, options, _ in self._known.values() if options}
 
 
 def expect_kinds(kinds: object) -> tuple[str, ...]:
@@ -186,6 +190,26 @@ def _options(
         yield Option("before", KeyboardInterrupt)
         if effective:
             yield Option("after", KeyboardInterrupt)
+
+
+def composite(steps: Iterable[Step]) -> set[int]:
+    """The positions of the calls inside of which others of these were made."""
+    found: set[int] = set()
+    last: dict[Chain, int] = {}
+    for step in steps:
+        for start in range(1, len(step.chain)):
+            outer = last.get(step.chain[start:])
+            if outer is not None:
+                found.add(outer)
+        last[step.chain] = step.position
+    return found
+
+
+def options_of(step: Step, composites: set[int]) -> tuple[Option, ...]:
+    """What is tried of a step: a release or rollback that consists of other watched calls fails in its parts."""
+    if step.pays and step.position in composites:
+        return tuple(one for one in step.options if one.phase == "after")
+    return step.options
 
 
 def chain_from(frame: FrameType | None, stop: object) -> Chain:

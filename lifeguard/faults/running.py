@@ -102,7 +102,7 @@ def run_once(world: World, schedule: Schedule = (), *, detail: bool = False, tim
                 world.prepare(watched)
             _call(world, plan, stopped)
     except BaseException as error:
-        if not isinstance(error, Exception) and not _is_of_the_fault(error, plan):
+        if not isinstance(error, Exception) and not stopped.yes and not _is_of_the_fault(error, plan):
             raise
         ended = error
     return Run(schedule, plan, watched, ended, stopped.yes)
@@ -123,15 +123,10 @@ class _Stopped:
 
 def _call(world: World, plan: Plan, stopped: _Stopped) -> None:
     """Where a scenario begins: no place outside of this function counts as a part of it."""
-    if world.timeout is None:
+    with _dumping(world.timeout, stopped) if world.timeout is not None else contextlib.nullcontext():
         came = world.scenario()
-        if inspect.isawaitable(came):
-            _drive(world, plan, came, stopped)
-        return
-    with _dumping(world.timeout, stopped):
-        came = world.scenario()
-        if inspect.isawaitable(came):
-            _drive(world, plan, came, stopped)
+    if inspect.isawaitable(came):
+        _drive(world, plan, came, stopped)
 
 
 def _drive(world: World, plan: Plan, awaitable: Awaitable[object], stopped: _Stopped) -> None:

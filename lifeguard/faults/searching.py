@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lifeguard.faults.points import Candidate, Step
+from lifeguard.faults.points import Candidate, Option, Step, composite, options_of
 from lifeguard.faults.report import SHOWN
 from lifeguard.faults.results import Counted, Finding, Point
 from lifeguard.faults.running import Run, World, run_once
@@ -86,6 +86,10 @@ class Group:
         if exhaustive or len(self.members) == 1:
             return self.members
         return [self.members[0], self.members[-1]]
+
+
+Way = tuple[Schedule, Step, tuple[Option, ...]]
+"""A step, the faults that lead to it, and what is tried of it."""
 
 
 class BoundReached(Exception):
@@ -189,12 +193,14 @@ class Search:
             self.bound = f"{self.tried} runs were not enough for those that failed last time"
         assert self.baseline is not None
         steps = self.baseline.plan.steps
-        ways: list[tuple[Schedule, Step]] = [((), step) for step in steps]
-        reactions: list[tuple[Schedule, Step]] = []
+        composites = composite(steps)
+        ways: list[Way] = [((), step, options_of(step, composites)) for step in steps]
+        reactions: list[Way] = []
         for run in self._level(ways, reaction=False):
             if run.plan.missed() is None and run.schedule[0].phase != "stuck":
                 found = run.plan.steps if self.bounds.pairs == "all" else reaction(self.baseline, run)
-                reactions += [(run.schedule, step) for step in found]
+                made_of = composite(run.plan.steps)
+                reactions += [(run.schedule, step, options_of(step, made_of)) for step in found]
         if self.bounds.depth > 1:
             for _ in self._level(reactions, reaction=True):
                 pass
@@ -208,11 +214,11 @@ class Search:
                     self.known[schedule] = told = self.judged(run)
                     self._note(run, told)
 
-    def _level(self, ways: list[tuple[Schedule, Step]], *, reaction: bool) -> Iterator[Run]:
+    def _level(self, ways: list[Way], *, reaction: bool) -> Iterator[Run]:
         """Try what may befall some steps, each after the faults that led to it; gives the runs."""
         groups: dict[object, Group] = {}
-        for position, (before, step) in enumerate(ways):
-            for option in step.options:
+        for position, (before, step, options) in enumerate(ways):
+            for option in options:
                 candidate = Candidate(step, option)
                 if candidate.planned not in before:
                     sort = candidate.sort if not self.bounds.exhaustive else (position, option)
