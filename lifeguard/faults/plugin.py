@@ -64,13 +64,6 @@ def pytest_configure(config: pytest.Config) -> None:
 # -- collection -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def lifeguard_shard(request: pytest.FixtureRequest) -> tuple[int, int]:
-    """Which part of the points the item runs, and of how many."""
-    shard: tuple[int, int] = getattr(request, "param", (0, 1))
-    return shard
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`shards=8` makes eight items, the same in every process."""
     marker = metafunc.definition.get_closest_marker(MARKER)
@@ -82,7 +75,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.fixturenames.append(SHARD)
         parts = [(index, shards) for index in range(shards)]
         ids = [f"shard{index + 1}of{shards}" for index in range(shards)]
-        metafunc.parametrize(SHARD, parts, ids=ids, indirect=True)
+        metafunc.parametrize(SHARD, parts, ids=ids)
 
 
 def _check(marker: pytest.Mark, where: str) -> None:
@@ -126,11 +119,11 @@ def pytest_fixture_setup(
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
     """Explore a test that carries the marker."""
-    __tracebackhide__ = True
     marker = pyfuncitem.get_closest_marker(MARKER)
     if marker is None:
         return None
     from lifeguard.faults.exploring import explore
+    from lifeguard.faults.results import ReplayDiverged
 
     item, function = pyfuncitem, pyfuncitem.obj
     options = {name: value for name, value in marker.kwargs.items() if name not in _OWN}
@@ -138,16 +131,20 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
     arguments = {name: item.funcargs[name] for name in inspect.signature(function).parameters if name in item.funcargs}
     _warn_of_reused_fixtures(item, arguments, marker.kwargs.get("reused", ()))
     token = item.config.getoption("--lifeguard-replay") or os.environ.get("LIFEGUARD_REPLAY")
-    shard: Any = item.funcargs.get(SHARD, (0, 1))
-    result = explore(
-        functools.partial(function, **arguments) if arguments else function,
-        name=item.name,
-        shard=shard,
-        first=_failed_last_time(item),
-        replay=token,
-        progress=not hasattr(item.config, "workerinput"),
-        **options,
-    )
+    callspec = getattr(item, "callspec", None)
+    shard: Any = callspec.params.get(SHARD, (0, 1)) if callspec is not None else (0, 1)
+    try:
+        result = explore(
+            functools.partial(function, **arguments) if arguments else function,
+            name=item.name,
+            shard=shard,
+            first=_failed_last_time(item),
+            replay=token,
+            progress=not hasattr(item.config, "workerinput"),
+            **options,
+        )
+    except ReplayDiverged as error:
+        pytest.fail(str(error), pytrace=False)
     if not result.replayed:
         _remember(item, result)
     _tell(item, result)
