@@ -2,6 +2,7 @@
 
 - `inject` makes one call fail, so that its contracts see the failure.
 - `explore` runs a scenario again and again and makes every declared call fail once, and then what runs because of it.
+- `armed` says, inside a scenario, where it wants faults.
 - `replay` pins one of these runs for good.
 
 The layout, from the inside out: `tokens` (the name of a run), `injected` (the exceptions), `points` (where a run can be
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lifeguard.faults.exploring import explore
     from lifeguard.faults.injected import InjectedFault, was_injected
     from lifeguard.faults.injecting import inject
+    from lifeguard.faults.plan import armed
     from lifeguard.faults.replaying import replay
     from lifeguard.faults.results import (
         Counted,
@@ -39,6 +41,7 @@ __all__ = [
     "Point",
     "ReplayDiverged",
     "Result",
+    "armed",
     "explore",
     "inject",
     "replay",
@@ -49,6 +52,7 @@ _HOMES = {
     "explore": "exploring",
     "InjectedFault": "injected",
     "was_injected": "injected",
+    "armed": "plan",
     "inject": "injecting",
     "replay": "replaying",
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lifeguard import context
 from lifeguard.context import LEDGER, Attempt, Event, Fault, running_loop
 from lifeguard.faults.injected import InjectedFault, Make, chain, is_cancellation, make
 from lifeguard.faults.points import Menu, Step, chain_from, state_of
@@ -76,6 +78,8 @@ class Plan:
         self.timeline: list[Row] | None = [] if timeline else None
         self.book: Book | None = None
         self.cancel_scope: Any = None  # of trio
+        self.regions = False  # whether the scenario says where it wants faults
+        self.armed = 0  # how many blocks of `armed()` it is in
         self._menu = menu or Menu()
         self._stop = stop
         self._detail = detail
@@ -111,7 +115,7 @@ class Plan:
         if self._detail or self.fired:
             books = call.chain[: call.chain.index(self.book) + 1] if self.book in call.chain else call.chain
             where = chain_from(sys._getframe(1), self._stop)
-            self.steps.append(Step(name, nth, position, where, state_of(books), options, pays))
+            self.steps.append(Step(name, nth, position, where, state_of(books), options, pays, self.armed > 0))
         for stuck in self._stuck:
             if stuck.call == name:
                 return self._strike(attempt, stuck)
@@ -265,6 +269,24 @@ def _taken_inside(call: Call) -> Iterator[Generation]:
         for one in tuple(book.held):
             if one.born > call.began and one.first and one.first[0].actor == call.actor:
                 yield one
+
+
+@contextlib.contextmanager
+def armed() -> Iterator[None]:
+    """Say where a scenario wants faults: only the calls in such a block are made to fail.
+
+    What stands outside of it sets the scene, or checks what came of it. A scenario without such a block wants faults
+    everywhere. Outside of an exploration it does nothing.
+    """
+    plans = [one for one in context.saboteurs_in(context.chain()[0]) if isinstance(one, Plan)]
+    for plan in plans:
+        plan.regions = True
+        plan.armed += 1
+    try:
+        yield
+    finally:
+        for plan in plans:
+            plan.armed -= 1
 
 
 async def _cancel_asyncio(text: str) -> None:

@@ -177,7 +177,9 @@ def _from_the_command_line(config: pytest.Config, marked: dict[str, Any]) -> dic
 
 
 def _warn_of_reused_fixtures(item: pytest.Function, arguments: dict[str, Any], fine: tuple[str, ...]) -> None:
-    made = item.stash.get(_seen, set())
+    callspec = getattr(item, "callspec", None)
+    given = callspec.params if callspec is not None else {}  # a parameter is made nowhere
+    made = item.stash.get(_seen, set()) - set(given)
     reused = sorted(
         name for name, value in arguments.items() if name in made and name not in fine and not inspect.isroutine(value)
     )

@@ -67,6 +67,7 @@ class Step:
         state: what the scopes held, with the numbers clamped.
         options: what may befall it.
         pays: it is a release or a rollback.
+        armed: it was made in a block of `armed()`.
     """
 
     call: str
@@ -76,6 +77,7 @@ class Step:
     state: State
     options: tuple[Option, ...]
     pays: bool = False
+    armed: bool = False
 
     @property
     def place(self) -> Place | None:

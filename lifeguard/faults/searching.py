@@ -194,13 +194,15 @@ class Search:
         assert self.baseline is not None
         steps = self.baseline.plan.steps
         composites = composite(steps)
-        ways: list[Way] = [((), step, options_of(step, composites)) for step in steps]
+        regions = self.baseline.plan.regions
+        ways: list[Way] = [((), step, options_of(step, composites)) for step in steps if step.armed or not regions]
         reactions: list[Way] = []
         for run in self._level(ways, reaction=False):
             if run.plan.missed() is None and run.schedule[0].phase != "stuck":
                 found = run.plan.steps if self.bounds.pairs == "all" else reaction(self.baseline, run)
                 made_of = composite(run.plan.steps)
-                reactions += [(run.schedule, step, options_of(step, made_of)) for step in found]
+                wanted = [step for step in found if step.armed or not run.plan.regions]
+                reactions += [(run.schedule, step, options_of(step, made_of)) for step in wanted]
         if self.bounds.depth > 1:
             for _ in self._level(reactions, reaction=True):
                 pass

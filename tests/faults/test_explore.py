@@ -14,7 +14,7 @@ import pytest
 from faults.watched_cloud import Busy, Cloud, image
 
 from lifeguard import DeclarationError, LifeguardWarning, UsageError, acquires, atomic, releases, uses
-from lifeguard.faults import ExplorationFailed, Result, explore
+from lifeguard.faults import ExplorationFailed, Result, armed, explore
 
 
 def points(result: Result) -> list[str]:
@@ -145,6 +145,22 @@ def test_a_scenario_that_watches_nothing_is_told() -> None:
     with pytest.warns(LifeguardWarning, match="no call with a contract was made"):
         result = explore(lambda: None)
     assert ((), ()) == (result.points, result.findings)
+
+
+def test_only_what_is_armed_is_made_to_fail() -> None:
+    """What sets the scene and what checks the outcome is left alone."""
+
+    def staged() -> None:
+        cloud = Cloud()
+        cloud.attach("root")
+        with contextlib.suppress(Exception), armed():
+            cloud.show_image("none")
+        cloud.detach("root")
+
+    result = explore(staged)
+    assert {"Cloud.show_image"} == {one.call for one in result.points}
+    assert () == result.findings
+    staged()
 
 
 def test_all_pairs_on_request() -> None:

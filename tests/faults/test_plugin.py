@@ -53,7 +53,9 @@ def files(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def run(files: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     """Run pytest with the plugin, whether it is installed or not."""
     plugin = [] if "lifeguard-faults" in entry_points(group="pytest11").names else ["-p", "lifeguard.faults.plugin"]
-    return files.runpytest_subprocess(*plugin, "-p", "no:randomly", "-p", "no:asyncio", "--strict-markers", "-W", "error", *arguments)
+    return files.runpytest_subprocess(
+        *plugin, "-p", "no:randomly", "-p", "no:asyncio", "--strict-markers", "-W", "error", *arguments
+    )
 
 
 def test_one_failure_with_all_that_is_needed(files: pytest.Pytester) -> None:
@@ -100,7 +102,9 @@ def test_a_replay_that_cannot_follow_fails(files: pytest.Pytester) -> None:
     files.makepyfile(test_it=BAD)
     result = run(files, f"--lifeguard-replay={TOKEN.replace('@1', '@2')}")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*show was called 1 time, so there was no call 2 to fail", "  the run: make, show, drop;*"])
+    result.stdout.fnmatch_lines(
+        ["*show was called 1 time, so there was no call 2 to fail", "  the run: make, show, drop;*"]
+    )
 
 
 def test_shards(files: pytest.Pytester) -> None:
@@ -118,7 +122,7 @@ def test_shards(files: pytest.Pytester) -> None:
     )
     result = run(files, "-n", "2", "-v")
     result.assert_outcomes(passed=6)
-    result.stdout.fnmatch_lines(["*test_good[[]x-shard1of3[]]: nothing found in * runs*: 2 of 2 points run"])
+    result.stdout.fnmatch_lines(["*test_good[[]shard1of3-x[]]: nothing found in * runs*: 2 of 2 points run"])
 
 
 def test_fixtures_that_are_not_made_anew(files: pytest.Pytester) -> None:

@@ -86,7 +86,13 @@ def compiled(program: Node) -> Callable[[], None]:
         )
 
     source = "def scenario():\n" + textwrap.indent(write(program), "    ")
-    names = {"take": take, "look": look, "give": give, "ExitStack": contextlib.ExitStack, "suppress": contextlib.suppress}
+    names = {
+        "take": take,
+        "look": look,
+        "give": give,
+        "ExitStack": contextlib.ExitStack,
+        "suppress": contextlib.suppress,
+    }
     namespace: dict[str, Callable[[], None]] = {}
     exec(compile(source, "generated program", "exec"), names, namespace)
     return namespace["scenario"]
