@@ -8,7 +8,7 @@
 The layout, from the inside out: `tokens` (the name of a run), `injected` (the exceptions), `points` (where a run can be
 made to fail), `plan` (the observer of one run), `running` (one run), `verdicts` (what a run has to say), `results` and
 `report` (frozen data, and as text), `searching` (the search), `canary`, `threads`, `progress`, `replaying`, `exploring`;
-`injecting` stands beside them, and `plugin` is for pytest.
+`injecting` stands beside them, and `lifeguard_faults_pytest`, beside the package, is for pytest.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ _HOMES = {
     "inject": "injecting",
     "replay": "replaying",
 }
-"""Where the public names live that are not in `results`. They are loaded when they are asked for, so that pytest can
-load the plugin without the rest.
+"""Where the public names live that are not in `results`. They are loaded when they are asked for, so that what
+needs one of them does not import the others.
 """
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from lifeguard import context
 from lifeguard.context import Attempt, Event, Fault
 from lifeguard.contracts import Contract
+from lifeguard.data import GENERATED
 from lifeguard.errors import DeclarationError, UsageError
 from lifeguard.faults.injected import InjectedFault, again, make, mark
 from lifeguard.faults.points import declared
@@ -19,7 +20,7 @@ from lifeguard.faults.results import FaultNotReached
 from lifeguard.faults.threads import listening
 from lifeguard.keys import problem_text, repr_safely
 from lifeguard.ledger.records import Call
-from lifeguard.places import GENERATED, resolve, user_place
+from lifeguard.places import resolve, user_place
 from lifeguard.scopes import scope
 from lifeguard.settings import Reach
 from lifeguard.verdict import Verdict

@@ -11,12 +11,13 @@ from typing import Any, Final, Literal
 
 from lifeguard.context import Attempt
 from lifeguard.contracts import Contract
+from lifeguard.data import GENERATED
 from lifeguard.errors import DeclarationError
 from lifeguard.faults.injected import InjectedFault
 from lifeguard.faults.tokens import CANCELLED, Phase, Planned, safe_name
 from lifeguard.keys import repr_safely
 from lifeguard.ledger.book import Book
-from lifeguard.places import GENERATED, Place, Site, is_plumbing, resolve
+from lifeguard.places import Place, Site, is_plumbing, resolve
 
 Kind = Literal["before", "after", "stuck", "raises", "cancel", "interrupt"]
 

@@ -1,7 +1,7 @@
 """The pytest side of fault exploration: `@pytest.mark.lifeguard_explore`, shards, replays, last failures first.
 
 One item a scenario and one failure for all its findings, so that `-x`, `--lf`, reruns, pytest-xdist and JUnit see what
-they expect. Nothing of lifeguard is imported until a test carries the marker.
+they expect. It stands beside the package, so that nothing of lifeguard is imported until a test carries the marker.
 """
 
 from __future__ import annotations
