@@ -52,6 +52,7 @@ class Contract:
         in_doubt: an acquire that raised may have taken effect.
         raises: what the call is declared to raise.
         lost_reply: who has to see to an acquire that took effect although its caller got an error.
+        retried: whoever calls it has to try again when it fails.
         part: of a resource that needs several releases, which one this is.
         gone: exceptions that say that the thing is not there (any more).
         idempotent: releasing again is fine.
@@ -77,6 +78,7 @@ class Contract:
     in_doubt: bool = False
     raises: Errors = ()
     lost_reply: LostReply = "excused"
+    retried: bool = False
     part: str | None = None
     gone: Errors = ()
     idempotent: bool = False

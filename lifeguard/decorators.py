@@ -141,6 +141,7 @@ def releases(
     idempotent: bool = False,
     cascade: bool | None = None,
     raises: ErrorOrErrors = (),
+    retried: bool = False,
 ) -> Callable[[F], F]:
     """When the call returns, the obligation is paid, whoever owns it.
 
@@ -156,6 +157,8 @@ def releases(
             kinds that say
             `cascade=True` themselves; by default those that do not are LG108.
         raises: what the call is declared to raise, for fault exploration.
+        retried: whoever calls it has to try again when it fails: fault exploration does not excuse what a single
+            failure of it leaves.
 
     Returns:
         the decorator.
@@ -179,6 +182,7 @@ def releases(
             idempotent=expect_flag(idempotent, "releases(idempotent=…)"),
             cascade=cascade,
             raises=expect_errors(raises, "releases(raises=…)"),
+            retried=expect_flag(retried, "releases(retried=…)"),
         )
     )
 
@@ -312,7 +316,9 @@ def on_failure(
     )
 
 
-def rolls_back(rollback: Rollback, *, key: object, when: object = None, raises: ErrorOrErrors = ()) -> Callable[[F], F]:
+def rolls_back(
+    rollback: Rollback, *, key: object, when: object = None, raises: ErrorOrErrors = (), retried: bool = False
+) -> Callable[[F], F]:
     """When the call returns, the rollback is done; when it raises, it was tried.
 
     Args:
@@ -320,6 +326,7 @@ def rolls_back(rollback: Rollback, *, key: object, when: object = None, raises: 
         key: for which one (see `acquires`).
         when: a condition; where it does not hold, nothing is rolled back.
         raises: what the call is declared to raise, for fault exploration.
+        retried: whoever calls it has to try again when it fails (see `releases`).
 
     Returns:
         the decorator.
@@ -328,8 +335,16 @@ def rolls_back(rollback: Rollback, *, key: object, when: object = None, raises: 
         DeclarationError: something is written wrongly; here, or when the decorator runs.
     """
     expect_rollback(rollback, "rolls_back(…)")
-    errors = expect_errors(raises, "rolls_back(raises=…)")
-    return _decorator(Contract("rolls_back", (rollback,), key=read_key(key), when=read_when(when), raises=errors))
+    return _decorator(
+        Contract(
+            "rolls_back",
+            (rollback,),
+            key=read_key(key),
+            when=read_when(when),
+            raises=expect_errors(raises, "rolls_back(raises=…)"),
+            retried=expect_flag(retried, "rolls_back(retried=…)"),
+        )
+    )
 
 
 def _spanning(

@@ -1,7 +1,7 @@
 """Drift: an object's own state and the ledger must say the same (LG109).
 
-A scope that has something to compare gets an observer. It takes down what an object has when the scope first sees it at
-work, and compares when the scope is judged and, where that is asked for, after every watched call.
+A scope that sees such an object at work gets an observer. It takes down what the object has at that moment, and compares
+when the scope is judged and, where that is asked for, after every watched call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lifeguard.errors import DeclarationError
 from lifeguard.keys import Key, KeyExpression, problem_text, repr_safely
 from lifeguard.kinds import Resource
 from lifeguard.ledger.book import Book, is_open
-from lifeguard.ledger.records import Call, Generation, Outcome, Verb
+from lifeguard.ledger.records import Act, Call, Generation, Outcome, Verb
 from lifeguard.ledger.states import State
 from lifeguard.telling import report
 from lifeguard.verdict import Verdict
@@ -104,9 +104,10 @@ def tracks(
             raise DeclarationError.at_caller(f"tracks(…) decorates a class, not {repr_safely(cls)}")
         if switch() != "off":
             _TRACKED[cls] = (*_TRACKED.get(cls, ()), tracker)
-            for scope in tuple(OPEN):
-                if not any(isinstance(one, Drift) for one in scope.book.observers):
-                    scope.look_on(Drift(scope.book))
+            kind._tracked = True
+            LEDGER.close_lanes([scope.book for scope in OPEN])
+            if _meet not in context.meeting:
+                context.meeting.append(_meet)
         return cls
 
     return decorate
@@ -120,12 +121,13 @@ def _trackers_of(owner: object) -> tuple[Tracker, ...]:
 class _Seen:
     """An object at work in a scope: what it had when it was first seen, and which calls run on it."""
 
-    __slots__ = ("before", "name", "owner", "running", "since")
+    __slots__ = ("before", "first", "name", "owner", "running", "since")
 
-    def __init__(self, owner: object, trackers: tuple[Tracker, ...], since: int) -> None:
+    def __init__(self, owner: object, trackers: tuple[Tracker, ...], call: Call) -> None:
         self.owner = _reference(owner)
         self.name = f"the class {owner.__qualname__}" if isinstance(owner, type) else type(owner).__qualname__
-        self.since = since
+        self.first = call.ident
+        self.since = call.began
         self.before: dict[Tracker, frozenset[Key] | None] = dict.fromkeys(trackers)
         self.running: set[int] = set()
         self.look()
@@ -139,6 +141,12 @@ class _Seen:
                     self.before[tracker] = tracker.read(owner)
                 except Exception:
                     continue
+
+
+    def made(self, acts: tuple[Act, ...]) -> None:
+        """What its first call made was not there before, though an acquire may be told as begun only when it has ended."""
+        keys = {act.key for act in acts if act.verb is Verb.ACQUIRE}
+        self.before = {tracker: before - keys if before else before for tracker, before in self.before.items()}
 
 
 def _reference(owner: object) -> Callable[[], object]:
@@ -169,7 +177,7 @@ class Drift:
             return
         seen = self._seen.get(id(owner))
         if seen is None or seen.owner() is not owner:
-            seen = self._seen[id(owner)] = _Seen(owner, trackers, call.began)
+            seen = self._seen[id(owner)] = _Seen(owner, trackers, call)
         if not call.lasts:
             seen.running.add(call.ident)
 
@@ -186,6 +194,8 @@ class Drift:
             return
         seen.running.discard(call.ident)
         seen.look()
+        if call.ident == seen.first:
+            seen.made(event.acts)
         if not seen.running:
             for tracker in seen.before:
                 if tracker.always and self._is_judge(tracker.kind, call.chain):
@@ -285,9 +295,9 @@ class Drift:
         report("LG109", text, call=call, chain=chain, kind=tracker.kind, key=key, own=True, outcome=Outcome.RETURNED)
 
 
-def _join(scope: Scope) -> Drift | None:
-    watched = any(scope.book.watches(one.kind) for trackers in list(_TRACKED.values()) for one in trackers)
-    return Drift(scope.book) if watched else None
-
-
-context.joining.append(_join)
+def _meet(owner: object, call: Call) -> None:
+    """A call is made on an object: if its state is to be compared, the scopes of the call look on from now on."""
+    kinds = {tracker.kind for tracker in _trackers_of(owner)}
+    for book in call.chain if kinds else ():
+        if not any(isinstance(one, Drift) for one in book.observers) and any(map(book.watches, kinds)):
+            book.observers += (Drift(book),)

@@ -246,6 +246,16 @@ _TABLE = (
         "raise them at the end.",
     ),
     _rule(
+        "LG207",
+        "failure masked",
+        755,
+        said="Said by fault exploration only: a call was made to fail, and what the scenario raised in the end was another "
+        "exception, in whose chain that failure does not stand.",
+        meaning="Whoever sees the exception looks for the wrong cause; the failure itself is told nowhere.",
+        fix="Raise the new exception while the first one is being handled, or `raise … from` it; where a clean-up can fail, "
+        "raise the first failure when it is done.",
+    ),
+    _rule(
         "LG301",
         "condition broke",
         703,

@@ -145,14 +145,14 @@ class Hypervisor(Protocol):
     @releases(VCPUS, key="self.host", amount="vcpus")
     def give_back(self, vcpus: int) -> None: ...
 
-    @on_failure(SPAWN, key="self.host, server_id", about="server_id")
+    @on_failure(SPAWN, key="self.host, server_id", about="server_id", raises=HypervisorError)
     @acquires(GUEST, key="self.host, server_id", within="self.cell, server_id", about="server_id")
     def spawn(self, server_id: str, disk: bytes) -> None: ...
 
-    @rolls_back(SPAWN, key="self.host, server_id")
+    @rolls_back(SPAWN, key="self.host, server_id", raises=HypervisorError, retried=True)
     def clean_up(self, server_id: str) -> None: ...
 
-    @releases(GUEST, key="self.host, server_id")
+    @releases(GUEST, key="self.host, server_id", raises=HypervisorError)
     def destroy(self, server_id: str) -> None: ...
 
 
