@@ -320,8 +320,15 @@ blind_spots: list[Callable[[int, Scope], Iterable[Blind]]] = []
 opening: list[Callable[[], object]] = []
 """Called when a scope opens, before anything is recorded."""
 
-joining: list[Callable[[Scope], Observer | None]] = []
-"""Asked when a scope opens: who else looks on."""
+meeting: list[Callable[[object, Call], object]] = []
+"""Told of the object that a call is made on, before observers are told of the call."""
+
+
+def moments(scope: Scope, name: str) -> list[Callable[[Scope], object]]:
+    """What the observers of a scope want to be told of a moment that not all of them know."""
+    found = [getattr(observer, name, None) for observer in scope.book.observers]
+    return [one for one in found if one is not None]
+
 
 unused_contracts: list[Callable[[int, Scope], Callable[[], Iterable[str]]]] = []
 """Asked when a scope closes: which contracts saw no call since this number of the sequence. What they give back says so

@@ -142,7 +142,6 @@ class _Seen:
                 except Exception:
                     continue
 
-
     def made(self, acts: tuple[Act, ...]) -> None:
         """What its first call made was not there before, though an acquire may be told as begun only when it has ended."""
         keys = {act.key for act in acts if act.verb is Verb.ACQUIRE}

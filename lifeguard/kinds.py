@@ -135,6 +135,7 @@ class Resource:
     __slots__ = (
         "__weakref__",
         "_invariants",
+        "_tracked",
         "again",
         "cascade",
         "fields",
@@ -191,6 +192,7 @@ class Resource:
         self.cascade = bool(cascade)
         self.key_type = key_type
         self._invariants: list[Invariant] = []
+        self._tracked = False  # whether the state of some class is compared (see `lifeguard.drift`)
         _declared.add(self)
 
     def __repr__(self) -> str:

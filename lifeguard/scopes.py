@@ -71,8 +71,7 @@ class Scope(HandEvents):
         self._verdict: Verdict | None = None
         self._swallowed: list[Told] = []  # what inner scopes raised
         self._fail_fast = FailFast(self) if settings.fail_fast else None
-        own = (self._fail_fast,) if self._fail_fast is not None else ()
-        self.book.observers = (*settings.looking_on(), *own)
+        self.book.observers = (*settings.looking_on(), *filter(None, (self._fail_fast,)))
 
     def __repr__(self) -> str:
         return f"<scope {self.name!r}, {self._state}>"
@@ -96,11 +95,8 @@ class Scope(HandEvents):
         self.outer = living(CURRENT.get(None))
         for prepare in context.opening:
             prepare()
-        self.book.observers += tuple(one for ask in context.joining if (one := ask(self)) is not None)
-        for observer in self.book.observers:
-            opening = getattr(observer, "opening", None)
-            if opening is not None:
-                opening(self)
+        for opening in context.moments(self, "opening"):
+            opening(self)
         self._state = "open"
         LEDGER.open(self.book)
         ROSTER.scope_opened(self.book.opened_at)
@@ -111,13 +107,6 @@ class Scope(HandEvents):
         if self.book.observers:
             LEDGER.observe(self)
         return self
-
-    def look_on(self, observer: Observer) -> None:
-        """Let somebody look on from now on."""
-        if not self.book.observers:
-            LEDGER.observe(self)
-            LEDGER.close_lanes((self.book,))
-        self.book.observers += (observer,)
 
     def close(self, exc: BaseException | None = None) -> Verdict:
         """Judge what is held, and close.
@@ -329,10 +318,8 @@ class Scope(HandEvents):
             raise UsageError.at_caller(f"{self!r} is being closed already")
         self._ending = True
         left = self.outstanding if self._settings.on_leak is not None else ()
-        for observer in self.book.observers:
-            judging = getattr(observer, "judging", None)
-            trouble = tell_safely(judging, self, "an observer") if judging is not None else None
-            if trouble is not None:
+        for judging in context.moments(self, "judging"):
+            if (trouble := tell_safely(judging, self, "an observer")) is not None:
                 LEDGER.complain((self.book,), "LG401", trouble, about=trouble)
         verdict = self._judge(error)
         self._state = "closed"
@@ -556,16 +543,15 @@ def scope(
         observers: who is told of every watched call (see `Observer`); such a scope is slower.
         journal: a file that everything is written to as it happens, as JSON lines, behind what stands there already;
             `lifeguard report` and `lifeguard verify` read it, also after the process was killed.
-        conditions: the libraries whose broken conditions are reported (LG301), swallowed ones too: "icontract", "deal",
-            "typeguard", or several of these.
-        check_types: check the keys of kinds that have a `key_type` with typeguard (LG301).
+        conditions: whose broken conditions are reported (LG301): "icontract", "deal", "typeguard", or several of these.
+        check_types: check keys by the `key_type` of their kind, with typeguard (LG301).
 
     Returns:
         the scope.
 
     Raises:
         DeclarationError: a value of the wrong sort.
-        UsageError: a library that is named in `conditions`, or needed for `check_types`, is not installed.
+        UsageError: a library that it asks for is not installed.
     """
     if name is not None and (not isinstance(name, str) or not name):
         hint = "; as a decorator it is written with parentheses: @scope()" if callable(name) else ""

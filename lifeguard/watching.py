@@ -345,6 +345,9 @@ def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site 
         watched.awaiting = AWAITING.set((*call.awaiting, call.ident))
         LANES.set(NO_LANES)
     call.on = receiver
+    if receiver is not None:
+        for meet in context.meeting:
+            meet(receiver, call)
     for book in call.chain:
         if book.observers:
             for observer in book.observers:

@@ -17,7 +17,7 @@ from threading import Condition, RLock
 from typing import Any, Final, Protocol, TypeVar
 
 from lifeguard.keys import Key
-from lifeguard.kinds import Kind
+from lifeguard.kinds import Kind, Resource
 from lifeguard.ledger.acts import Engine
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.invariants import Breach
@@ -337,6 +337,8 @@ class Ledger:
             books, around = chain()
             home = self._engine.home(kind, books)
             plain = home is not None and not self.observed and not self._engine.spans.wide and not kind._invariants
+            if isinstance(kind, Resource) and kind._tracked:
+                plain = False
             if not plain or home is None or any(book.observers or book.waits for book in books):
                 return None
             table = self._engine.tables.table(kind, home)
