@@ -26,7 +26,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, precondition, rul
 
 from lifeguard.contracts import Contract, Errors, expect_errors, expect_flag
 from lifeguard.errors import DeclarationError
-from lifeguard.integrations.hypothesis.drawing import Step, argument, strategies_of
+from lifeguard.integrations.hypothesis.drawing import Step, argument, pick, strategies_of
 from lifeguard.integrations.hypothesis.machine import Cast, Story, several
 from lifeguard.integrations.hypothesis.methods import (
     Method,
@@ -146,11 +146,9 @@ def _held(draw: st.DrawFn, kind: Kind) -> Any:
     story = draw(st.runner())
     if not isinstance(story, Story):
         raise hypothesis.errors.InvalidArgument(f"held({kind!r}) can be drawn only in a machine of state_machine(…)")
-    keys = [story.stock.named(ref) for ref in story.stock.all_named() if ref[0] is kind and story.stock.is_free(ref)]
+    keys = story.stock.free(kind)
     hypothesis.assume(keys)
-    handle = draw(st.sampled_from(keys[::-1]))
-    assert handle is not None
-    return handle.raw
+    return pick(draw, keys).raw
 
 
 # -- reading what was given -----------------------------------------------------------------------------------------------
@@ -367,12 +365,11 @@ def _steps_of(methods: list[Method], given: Mapping[str, st.SearchStrategy[Any]]
 
 def _name_of_stale(contract: Contract, method: Method) -> str:
     """The name of the rule that calls a method with something released on purpose; "" where the contract says nothing."""
-    names = contract.key.names - {method.receiver} if contract.key is not None else frozenset()
-    if contract.verb == "releases" and (contract.idempotent or contract.gone) and contract.part is None and names:
+    if contract.key is None or contract.key.late or contract.amount is not None or contract.part is not None:
+        return ""
+    if contract.verb == "releases" and (contract.idempotent or contract.gone):
         return f"{method.name}_again"
-    if contract.verb == "uses" and contract.gone and names:
-        return f"{method.name}_after_release"
-    return ""
+    return f"{method.name}_after_release" if contract.verb == "uses" and contract.gone else ""
 
 
 def _rule_of(step: Step, bundles: Mapping[Kind, Any]) -> Any:
@@ -390,11 +387,25 @@ def _rule_of(step: Step, bundles: Mapping[Kind, Any]) -> Any:
     return rule(**({"target": target} if target is not None else {}), **arguments)(made)
 
 
-def _build(cast: Cast, settings: Any) -> type[RuleBasedStateMachine]:
-    if settings is not None and not isinstance(settings, hypothesis.settings):
+def _read_settings(settings: Any) -> hypothesis.settings:
+    """The settings of a TestCase: no deadline unless one was set, and no explanation by lines of lifeguard's own code."""
+    if settings is None:
+        phases = tuple(one for one in hypothesis.settings.default.phases if one is not hypothesis.Phase.explain)
+        return hypothesis.settings(deadline=None, suppress_health_check=list(hypothesis.HealthCheck), phases=phases)
+    if not isinstance(settings, hypothesis.settings):
         raise DeclarationError.at_caller(
             f"state_machine(settings=…) takes hypothesis.settings(…), not {repr_safely(settings)}"
         )
+    default = hypothesis.settings.default
+    phases = tuple(one for one in settings.phases if one is not hypothesis.Phase.explain)
+    return hypothesis.settings(
+        settings,
+        deadline=None if settings.deadline == default.deadline else settings.deadline,
+        phases=phases if settings.phases == default.phases else settings.phases,
+    )
+
+
+def _build(cast: Cast, settings: Any) -> type[RuleBasedStateMachine]:
     bundles: dict[Kind, Any] = {}
     for step in cast.steps:
         for kind in step.method.opened:
@@ -409,7 +420,5 @@ def _build(cast: Cast, settings: Any) -> type[RuleBasedStateMachine]:
 
     namespace["wait"] = rule()(precondition(lambda self: self.is_stuck())(wait))
     machine: Any = type(Story)(cast.name, (Story,), namespace)
-    if settings is not None:
-        deadline = None if settings.deadline == hypothesis.settings.default.deadline else settings.deadline
-        machine.TestCase.settings = hypothesis.settings(settings, deadline=deadline)
+    machine.TestCase.settings = _read_settings(settings)
     return machine  # type: ignore[no-any-return]

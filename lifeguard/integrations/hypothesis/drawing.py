@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, get_origin
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_origin
 
 from hypothesis import strategies as st
+from hypothesis.errors import InvalidDefinition
 
 from lifeguard.contracts import Contract
 from lifeguard.errors import DeclarationError, UsageError
 from lifeguard.integrations.hypothesis.methods import Demand, Method, Parameter
 from lifeguard.integrations.hypothesis.stock import Handle, read_condition, read_keys, refusal, solve
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from lifeguard.integrations.hypothesis.machine import Story
@@ -36,7 +39,7 @@ class Left:
 LEFT: Final = Left()
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Step:
     """What one rule does: call a method; where `stale` is given, with a thing that is released already, on purpose."""
 
@@ -48,6 +51,9 @@ class Step:
     made: int = 0
     left_out: int = 0
     why: str = ""
+
+    def __repr__(self) -> str:
+        return self.name
 
     @property
     def alone(self) -> bool:
@@ -84,6 +90,29 @@ class Plan:
     step: Step
     shown: Mapping[str, Any]
     taken: set[str] = field(default_factory=set)
+
+
+@st.composite
+def choice(draw: st.DrawFn, story: Story, usual: Any) -> tuple[Any, dict[str, Any]]:
+    """The next rule and its arguments, in place of Hypothesis' own choice.
+
+    It draws two numbers, whatever rules there are and whichever of them can be run: the first is for all rules, the second
+    for those that can be run, where the first names none of them. So a step that Hypothesis leaves out while it shrinks
+    a story changes nothing for the steps behind it. Hypothesis' own choice draws more the more rules cannot be run.
+
+    Args:
+        draw: of Hypothesis.
+        story: the running machine.
+        usual: Hypothesis' own choice, which knows the rules and whether one can be run.
+    """
+    first, second = draw(_NUMBER), draw(_NUMBER)
+    rule = usual.rules[first % len(usual.rules)]
+    if not usual.is_valid(rule):
+        valid = [one for one in usual.rules if usual.is_valid(one)]
+        if not valid:
+            raise InvalidDefinition(f"{story!r}: no rule can be run")
+        rule = valid[second % len(valid)]
+    return rule, {name: draw(strategy) for name, strategy in rule.arguments_strategies.items()}
 
 
 def argument(step: Step, parameter: Parameter) -> st.SearchStrategy[Any]:
@@ -136,7 +165,7 @@ def _draw_once(draw: st.DrawFn, story: Story, step: Step, raw: dict[str, Any], s
             objects = story.objects(method)
             if not objects:
                 return f"no {parameter.shown} is at hand"
-            shown[name] = draw(st.sampled_from(objects[::-1]))
+            shown[name] = pick(draw, objects)
             raw[name] = shown[name].pool[0]
         else:
             shown[name] = raw[name] = draw(_or_again(story, step, parameter))
@@ -149,7 +178,7 @@ def _draw_once(draw: st.DrawFn, story: Story, step: Step, raw: dict[str, Any], s
         candidates = step.candidates(story, demand)
         if not candidates:
             return f"no {demand.kind.name} is at hand"
-        handles = [draw(st.sampled_from(candidates[::-1]))]
+        handles = [pick(draw, candidates)]
         if demand.expression.many:
             handles += _draw_more(draw, demand, handles[0], candidates)
         found = solve(demand.expression, handles, raw, missing)
@@ -174,6 +203,18 @@ def _draw_once(draw: st.DrawFn, story: Story, step: Step, raw: dict[str, Any], s
 
 
 _EMPTY: Final = Parameter("", "").default
+
+
+def pick(draw: st.DrawFn, things: Sequence[T]) -> T:
+    """One of some things; it shrinks to the last one.
+
+    The number that is drawn does not depend on how many there are, so that what follows keeps its meaning when Hypothesis
+    leaves out an earlier step: else steps that came in pairs would stay in the story.
+    """
+    return things[-1 - draw(_NUMBER) % len(things)]
+
+
+_NUMBER: Final = st.integers(0, 1023)
 
 
 def _may_apply(demand: Demand, raw: Mapping[str, Any], step: Step) -> bool:

@@ -20,7 +20,7 @@ from lifeguard.context import LEDGER
 from lifeguard.contracts import Contract
 from lifeguard.errors import UsageError, ViolationError
 from lifeguard.integrations.hypothesis import conditions
-from lifeguard.integrations.hypothesis.drawing import LEFT, Plan, Step
+from lifeguard.integrations.hypothesis.drawing import LEFT, Plan, Step, choice
 from lifeguard.integrations.hypothesis.methods import Method, Subject, acquirers, bundle_name, name_of, target_of
 from lifeguard.integrations.hypothesis.stock import (
     Handle,
@@ -124,6 +124,9 @@ class Story(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        usual = getattr(self, "_rules_strategy", None)
+        if hasattr(usual, "rules") and hasattr(usual, "is_valid"):
+            self._rules_strategy = choice(self, usual)
         cast = self.cast
         self.plan: Plan | None = None
         self._line = 1

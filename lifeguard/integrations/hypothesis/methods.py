@@ -67,7 +67,7 @@ class Demand:
         return self.contract.when is None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Parameter:
     """One parameter of a method that is drawn: its name, and what it is called in a story."""
 
@@ -76,6 +76,9 @@ class Parameter:
     hint: Any = inspect.Parameter.empty
     default: Any = inspect.Parameter.empty
     problem: str = ""  # why the hint is of no use
+
+    def __repr__(self) -> str:
+        return self.shown
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -218,11 +218,15 @@ class Stock:
             as_key: whether its key is asked for, and not the parent or new owner that it names beside.
             alone: whether the same call releases nothing else.
         """
-        handles = [handle for ref, handle in self._handles.items() if ref[0] is kind and self.is_free(ref)]
+        handles = self.free(kind)
         if as_key:
             leaving = set() if alone else set(self.open)
             handles = [handle for handle in handles if not self.may(contract, (kind, handle.key), leaving)]
         return handles
+
+    def free(self, kind: Kind) -> list[Handle]:
+        """The things of a kind that are held, and not handed to another owner, oldest first."""
+        return [handle for ref, handle in self._handles.items() if ref[0] is kind and self.is_free(ref)]
 
     def stale(self, kind: Kind) -> list[Handle]:
         """The things of a kind that were released, oldest first."""
