@@ -22,15 +22,16 @@ def declared_by_deal(function: object) -> tuple[type[BaseException], ...]:
     return tuple(found)
 
 
-def refused(function: Any, arguments: Mapping[str, Any], run: Callable[[Any], Any]) -> str:
+def refused(function: Any, arguments: Mapping[str, Any], receiver: str | None, run: Callable[[Any], Any]) -> str:
     """Why the preconditions of icontract and deal forbid a call; "" where they do not.
 
     Args:
         function: what a caller reaches.
         arguments: every argument by name, the receiver included.
+        receiver: the name of the receiver.
         run: runs a coroutine to its end, for conditions that are asynchronous.
     """
-    return _refused_by_icontract(function, arguments, run) or _refused_by_deal(function, arguments)
+    return _refused_by_icontract(function, arguments, run) or _refused_by_deal(function, arguments, receiver)
 
 
 def _refused_by_icontract(function: Any, arguments: Mapping[str, Any], run: Callable[[Any], Any]) -> str:
@@ -64,15 +65,17 @@ def _refused_by_icontract(function: Any, arguments: Mapping[str, Any], run: Call
     return why
 
 
-def _refused_by_deal(function: Any, arguments: Mapping[str, Any]) -> str:
+def _refused_by_deal(function: Any, arguments: Mapping[str, Any], receiver: str | None) -> str:
     if "deal" not in sys.modules:
         return ""
     from deal import introspection
 
+    first = [arguments[receiver]] if receiver in arguments else []
+    named = {name: value for name, value in arguments.items() if name != receiver}
     for contract in introspection.get_contracts(function):
         if isinstance(contract, introspection.Pre):
             try:
-                contract.validate(**arguments)
+                contract.validate(*first, **named)
             except Exception as error:
                 return f"the precondition of deal does not hold: {type(error).__name__} {error}"
     return ""

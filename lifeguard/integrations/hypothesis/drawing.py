@@ -56,6 +56,18 @@ class Step:
         return self.name
 
     @property
+    def hopeless(self) -> str:
+        """Why the method is out of reach, where it was never called though that was tried often; "" else."""
+        if self.made or self.left_out < HOPELESS:
+            return ""
+        names = ", ".join(f'"{self.method.name}.{one.name}": …' for one in self.method.parameters)
+        return (
+            f"{self.method.label} was never called: of {HOPELESS} times none found arguments that are allowed, the last time "
+            f"since {self.why}. Give a strategy: state_machine(strategies={{{names}}}), or leave it out: "
+            f'exclude=["{self.name}"]'
+        )
+
+    @property
     def alone(self) -> bool:
         """Whether the method releases one thing only."""
         return sum(one.verb in ("releases", "transfers") for one in self.method.contracts) < 2
@@ -96,22 +108,22 @@ class Plan:
 def choice(draw: st.DrawFn, story: Story, usual: Any) -> tuple[Any, dict[str, Any]]:
     """The next rule and its arguments, in place of Hypothesis' own choice.
 
-    It draws two numbers, whatever rules there are and whichever of them can be run: the first is for all rules, the second
-    for those that can be run, where the first names none of them. So a step that Hypothesis leaves out while it shrinks
-    a story changes nothing for the steps behind it. Hypothesis' own choice draws more the more rules cannot be run.
+    It draws one number, whatever rules there are and whichever of them can be run; it stands for a rule of all or, where
+    that one cannot be run, for one of those that can. So a step that Hypothesis leaves out while it shrinks a story
+    changes nothing for the steps behind it. Hypothesis' own choice draws more the more rules cannot be run.
 
     Args:
         draw: of Hypothesis.
         story: the running machine.
         usual: Hypothesis' own choice, which knows the rules and whether one can be run.
     """
-    first, second = draw(_NUMBER), draw(_NUMBER)
-    rule = usual.rules[first % len(usual.rules)]
+    number, first = divmod(draw(_NUMBER), len(usual.rules))
+    rule = usual.rules[first]
     if not usual.is_valid(rule):
         valid = [one for one in usual.rules if usual.is_valid(one)]
         if not valid:
             raise InvalidDefinition(f"{story!r}: no rule can be run")
-        rule = valid[second % len(valid)]
+        rule = valid[number % len(valid)]
     return rule, {name: draw(strategy) for name, strategy in rule.arguments_strategies.items()}
 
 
@@ -131,7 +143,11 @@ def _argument(draw: st.DrawFn, step: Step, parameter: Parameter) -> Any:
 
 
 def _draw_call(draw: st.DrawFn, story: Story, step: Step) -> Mapping[str, Any]:
-    """Arguments that no contract and no precondition forbids; none where a few attempts found none."""
+    """Arguments that no contract and no precondition forbids; none where there are none, or a few attempts found none.
+
+    Only preconditions are worth another attempt. What the ledger forbids is mostly a matter of what is held, and to draw
+    again would shift the meaning of all that follows when Hypothesis leaves out an earlier step.
+    """
     method = step.method
     for _ in range(ATTEMPTS):
         shown: dict[str, Any] = {}
@@ -139,16 +155,13 @@ def _draw_call(draw: st.DrawFn, story: Story, step: Step) -> Mapping[str, Any]:
         step.why = _draw_once(draw, story, step, raw, shown)
         if not step.why:
             raw = story.defaults(method) | raw
-            step.why = refusal(story.stock, method.contracts, raw, step.stale) or story.refused(method, raw)
+            step.why = refusal(story.stock, method.contracts, raw, step.stale)
+        if step.why:
+            break
+        step.why = story.refused(method, raw)
         if not step.why:
             return {one.shown: shown[one.name] for one in method.parameters}
     step.left_out += 1
-    if step.left_out >= HOPELESS and not step.made:
-        names = ", ".join(f'"{method.name}.{one.name}"' for one in method.parameters)
-        raise UsageError.at_caller(
-            f"{method.label} was never called: none of {HOPELESS * ATTEMPTS} sets of arguments is allowed; of the last one: "
-            f"{step.why}. Give a strategy for {names}: state_machine(strategies={{…}}), or exclude={[step.name]!r}"
-        )
     return {}
 
 
@@ -214,7 +227,7 @@ def pick(draw: st.DrawFn, things: Sequence[T]) -> T:
     return things[-1 - draw(_NUMBER) % len(things)]
 
 
-_NUMBER: Final = st.integers(0, 1023)
+_NUMBER: Final = st.integers(0, 2**16 - 1)
 
 
 def _may_apply(demand: Demand, raw: Mapping[str, Any], step: Step) -> bool:

@@ -9,7 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType
 from typing import Any, ClassVar, Final
 
 from hypothesis.errors import UnsatisfiedAssumption
@@ -21,7 +21,7 @@ from lifeguard.contracts import Contract
 from lifeguard.errors import UsageError, ViolationError
 from lifeguard.integrations.hypothesis import conditions
 from lifeguard.integrations.hypothesis.drawing import LEFT, Plan, Step, choice
-from lifeguard.integrations.hypothesis.methods import Method, Subject, acquirers, bundle_name, name_of, target_of
+from lifeguard.integrations.hypothesis.methods import DRAWING, Method, Subject, acquirers, bundle_name
 from lifeguard.integrations.hypothesis.stock import (
     Handle,
     Ref,
@@ -31,7 +31,7 @@ from lifeguard.integrations.hypothesis.stock import (
     read_keys,
     solve,
 )
-from lifeguard.keys import KeyExpression, problem_text, show_fields
+from lifeguard.keys import KeyExpression, problem_text, repr_safely, show_fields
 from lifeguard.kinds import Kind
 from lifeguard.scopes import Scope, scope
 from lifeguard.text import render
@@ -161,12 +161,13 @@ class Story(RuleBasedStateMachine):
             objects = [made]
         else:
             objects = list(made)
-        for subject, one in zip(subjects, objects, strict=True):
-            given = target_of(one)
-            fits = given is subject.target or (isinstance(given, type) and issubclass(given, subject.target))
-            if not subject.constructed and not isinstance(one, ModuleType) and not fits:
-                raise UsageError.at_caller(
-                    f"{self.cast.name}: the factory gave {name_of(given)} where it was to give {subject.name}"
+        for step in self.cast.steps:
+            number = step.method.subject
+            one = objects[number] if number is not None and number < len(objects) else None
+            if len(objects) != len(subjects) or (step.method.attribute and not hasattr(one, step.method.attribute)):
+                raise UsageError(
+                    f"{self.cast.name}: the factory first gave {' and '.join(subject.name for subject in subjects)}, and then "
+                    f"{repr_safely(made, 120)}, which has no {step.method.label}"
                 )
         return objects
 
@@ -176,7 +177,7 @@ class Story(RuleBasedStateMachine):
         self._judge(None)
         problem = _out_of_reach(self.cast, {kind for kind, _ in self.stock.open})
         if problem:
-            raise UsageError.at_caller(problem)
+            raise UsageError(problem)
 
     # -- what the strategies ask --------------------------------------------------------------------------------------------
 
@@ -204,7 +205,8 @@ class Story(RuleBasedStateMachine):
     def refused(self, method: Method, arguments: Mapping[str, Any]) -> str:
         """Why the preconditions of icontract or deal forbid a call; "" where they do not."""
         with self.scope.active():
-            return conditions.refused(method.outer, arguments, lambda awaitable: self.run(_awaited(awaitable)))
+            run = lambda awaitable: self.run(_awaited(awaitable))  # noqa: E731
+            return conditions.refused(method.outer, arguments, method.receiver, run)
 
     def run(self, coroutine: Any) -> Any:
         """Run a coroutine to its end, in the event loop of this story."""
@@ -244,6 +246,7 @@ class Story(RuleBasedStateMachine):
         arguments = self.defaults(method) | self._unwrapped(method, given)
         step.made += 1
         before = self._states(method, arguments)
+        number = LEDGER.seq
         result, error = None, None
         with self.scope.active():
             try:
@@ -252,6 +255,8 @@ class Story(RuleBasedStateMachine):
                 raise
             except Exception as raised:
                 error = raised
+        if error is None and LEDGER.seq == number:
+            self._complain_blind(method)
         self.stock.look()
         handles = self._opened(method, arguments, result, error)
         legal = error is None or self._is_legal(step, error, before)
@@ -358,6 +363,12 @@ class Story(RuleBasedStateMachine):
             return True
         return False
 
+    def _complain_blind(self, method: Method) -> None:
+        """A call returned, and the ledger was told nothing, though each of the contracts speaks of every call."""
+        if any(one.when is None and one.verb in ("acquires", *DRAWING) for one in method.contracts):
+            text = f"{method.label} was called, and none of its contracts saw it: is it an override that hides them?"
+            LEDGER.complain((self.scope.book,), "LG402", text, about=("blind", method.label))
+
     def _judge(self, error: Exception | None) -> None:
         """Raise what the ledger, and the checks of the objects' own state, have found so far."""
         __tracebackhide__ = True
@@ -408,6 +419,9 @@ class Story(RuleBasedStateMachine):
         told = tuple(one for one in verdict.violations if one.code not in LEFT_OVER)
         if told:
             self._tell(replace(verdict, violations=told), None)
+        for step in self.cast.steps:
+            if step.hopeless:
+                raise UsageError(step.hopeless)
 
     def _new_name(self, target: str) -> str:
         """The name of the next variable: that of its thing, whose kind need not be the rule's first one."""

@@ -275,6 +275,10 @@ class Stock:
             return self._may_release(contract, generation, leaving, amounts)
         return ""
 
+    def may_become(self, contract: Contract, ref: Ref) -> bool:
+        """Whether something may get this key: it is not held yet, or may be held again."""
+        return self._may_acquire(contract, ref, self.open.get(ref))
+
     def _may_acquire(self, contract: Contract, ref: Ref, generation: Generation | None) -> bool:
         kind = ref[0]
         counted = contract.amount is not None or (isinstance(kind, Resource) and kind.again != "error")
@@ -358,6 +362,10 @@ def refusal(
                 return f"{contract}: {ref[0].name} {plain(ref[1])!r}: {why}"
         if contract.verb == "acquires" and len(set(refs)) < len(refs):
             return f"{contract}: one thing is named twice"
+        if contract.to_key is not None and not contract.to_key.late:
+            for key in read_keys(contract.to_key, arguments):
+                if (contract.kind, key) not in refs and not stock.may_become(contract, (contract.kind, key)):
+                    return f"{contract}: {contract.kind.name} {plain(key)!r} is held already"
     for contract in active:
         for kind, expression in _beside(contract):
             if expression.late:
