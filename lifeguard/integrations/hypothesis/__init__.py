@@ -43,9 +43,10 @@ from lifeguard.integrations.hypothesis.methods import (
 from lifeguard.integrations.hypothesis.stock import Handle
 from lifeguard.keys import repr_safely
 from lifeguard.kinds import Kind, Resource, Rollback
+from lifeguard.scopes import scope
 from lifeguard.weaving import reached
 
-__all__ = ["Handle", "held", "state_machine"]
+__all__ = ["Handle", "held_key", "state_machine"]
 
 
 def state_machine(
@@ -57,6 +58,7 @@ def state_machine(
     exclude: Iterable[str] = (),
     raises: Mapping[str, type[BaseException] | Errors] | type[BaseException] | Errors = (),
     leaks: bool = False,
+    conditions: str | Iterable[str] = (),
     settings: hypothesis.settings | None = None,
     run: Callable[[Any], Any] | None = None,
     teardown: Callable[..., Any] | None = None,
@@ -75,13 +77,14 @@ def state_machine(
         contracts: stand-ins made by `contracts_for`, applied while the machine runs. The contracts that the object's
             class carries itself, or has taken over with `implements`, count always.
         strategies: what arguments are made from, by parameter ("name") or by method and parameter ("create.name"). In
-            them, `held(kind)` stands for the key of something that is held.
+            them, `held_key(kind)` stands for the key of something that is held.
         include: the methods that are called; all by default.
         exclude: methods, or rules ("delete_again"), that are not.
         raises: exceptions that calls may raise: by method, or for all. What contracts declare (`raises=`, `gone=`,
             `on_failure`), and what `deal.raises` does, is always allowed.
         leaks: whether something is wrong when the machine has released all that it acquired itself, and something is
             held all the same.
+        conditions: the libraries whose broken conditions are found (LG301), swallowed ones too, as for `lifeguard.scope`.
         settings: of Hypothesis, for the machine's TestCase.
         run: runs a coroutine to its end; by default in an event loop of asyncio that lasts as long as one run.
         teardown: called with what the factory gave when a run has ended.
@@ -116,7 +119,7 @@ def state_machine(
         steps=tuple(steps),
         raises=_read_raises(raises, methods),
         leaks=leaks,
-        checks=(),
+        conditions=_read_conditions(conditions),
         run=run,
         teardown=teardown,
         settled={kind for step in steps for kind in step.method.settled},
@@ -124,7 +127,7 @@ def state_machine(
     return _build(cast, settings)
 
 
-def held(kind: Kind) -> st.SearchStrategy[Any]:
+def held_key(kind: Kind) -> st.SearchStrategy[Any]:
     """The key of something that the running machine holds, for use in `strategies=` and in rules of one's own.
 
     Args:
@@ -137,15 +140,15 @@ def held(kind: Kind) -> st.SearchStrategy[Any]:
         DeclarationError: it is no kind.
     """
     if not isinstance(kind, Resource | Rollback):
-        raise DeclarationError.at_caller(f"held(…) takes a kind (Resource or Rollback), not {repr_safely(kind)}")
-    return _held(kind)
+        raise DeclarationError.at_caller(f"held_key(…) takes a kind (Resource or Rollback), not {repr_safely(kind)}")
+    return _held_key(kind)
 
 
 @st.composite
-def _held(draw: st.DrawFn, kind: Kind) -> Any:
+def _held_key(draw: st.DrawFn, kind: Kind) -> Any:
     story = draw(st.runner())
     if not isinstance(story, Story):
-        raise hypothesis.errors.InvalidArgument(f"held({kind!r}) can be drawn only in a machine of state_machine(…)")
+        raise hypothesis.errors.InvalidArgument(f"held_key({kind!r}) can be drawn only in a machine of state_machine(…)")
     keys = story.stock.free(kind)
     hypothesis.assume(keys)
     return pick(draw, keys).raw
@@ -336,6 +339,11 @@ def _read_raises(raises: Any, methods: list[Method]) -> dict[str, Errors]:
         if one not in names:
             raise _unknown("raises={…}", str(one), names)
     return {key: expect_errors(value, f"state_machine(raises={{{key!r}: …}})") for key, value in raises.items()}
+
+
+def _read_conditions(conditions: Any) -> tuple[str, ...]:
+    scope(conditions=conditions)  # checks them
+    return (conditions,) if isinstance(conditions, str) else tuple(conditions)
 
 
 def _read_name(name: Any, subjects: list[Subject]) -> str:

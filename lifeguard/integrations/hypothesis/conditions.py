@@ -7,19 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def declared_by_deal(function: object) -> tuple[type[BaseException], ...]:
+def declared_by_deal(function: Any) -> tuple[type[BaseException], ...]:
     """The exceptions that `deal.raises` and `deal.reason` declare for a function."""
     if "deal" not in sys.modules:
         return ()
-    from deal import introspection
+    from lifeguard.integrations.deal import declared_failures
 
-    found: list[type[BaseException]] = []
-    for contract in introspection.get_contracts(function):  # type: ignore[arg-type]
-        if isinstance(contract, introspection.Raises):
-            found += contract.exceptions
-        elif isinstance(contract, introspection.Reason):
-            found.append(contract.event)
-    return tuple(found)
+    return declared_failures(function) or ()
 
 
 def refused(function: Any, arguments: Mapping[str, Any], receiver: str | None, run: Callable[[Any], Any]) -> str:

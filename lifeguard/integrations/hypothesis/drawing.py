@@ -309,7 +309,7 @@ def _unsolvable(method: Method, demand: Demand, handle: Handle) -> Exception:
     return UsageError.at_caller(
         f"{method.label}: {' and '.join(names)} cannot be made so that {demand.expression.source} reads "
         f"{demand.kind.name} {handle.raw!r}: nothing that the call which opened it took or gave will do. Give a strategy: "
-        f'state_machine(strategies={{"{method.name}.{names[0]}": …}}), with held({demand.kind.name}) in it'
+        f'state_machine(strategies={{"{method.name}.{names[0]}": …}}), with held_key({demand.kind.name}) in it'
     )
 
 

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, multiple
 from lifeguard.binding import BoundContracts
 from lifeguard.context import LEDGER
 from lifeguard.contracts import Contract
+from lifeguard.drift import Drift
 from lifeguard.errors import UsageError, ViolationError
 from lifeguard.integrations.hypothesis import conditions
 from lifeguard.integrations.hypothesis.drawing import LEFT, Plan, Step, choice
@@ -63,7 +64,7 @@ class Cast:
     steps: tuple[Step, ...]
     raises: Mapping[str, tuple[type[BaseException], ...]]
     leaks: bool
-    checks: tuple[Callable[[Any], str | None], ...]
+    conditions: tuple[str, ...]
     run: Callable[[Any], Any] | None
     teardown: Callable[..., Any] | None
     settled: set[Kind] = field(default_factory=set)
@@ -137,7 +138,10 @@ class Story(RuleBasedStateMachine):
         try:
             for binding in cast.bindings:
                 self._ends.enter_context(binding.applied())
-            self.scope: Scope = scope(cast.name, reach="process", on_violation="record", remember=None).open()
+            watching = scope(
+                cast.name, reach="process", on_violation="record", remember=None, conditions=cast.conditions
+            )
+            self.scope: Scope = watching.open()
             self._ends.callback(self._close)
             with self.scope.active():
                 self._objects: list[Any] = self._make()
@@ -246,7 +250,7 @@ class Story(RuleBasedStateMachine):
         arguments = self.defaults(method) | self._unwrapped(method, given)
         step.made += 1
         before = self._states(method, arguments)
-        number = LEDGER.seq
+        watched = self.scope.watched
         result, error = None, None
         with self.scope.active():
             try:
@@ -255,7 +259,7 @@ class Story(RuleBasedStateMachine):
                 raise
             except Exception as raised:
                 error = raised
-        if error is None and LEDGER.seq == number:
+        if error is None and self.scope.watched == watched:
             self._complain_blind(method)
         self.stock.look()
         handles = self._opened(method, arguments, result, error)
@@ -364,19 +368,18 @@ class Story(RuleBasedStateMachine):
         return False
 
     def _complain_blind(self, method: Method) -> None:
-        """A call returned, and the ledger was told nothing, though each of the contracts speaks of every call."""
-        if any(one.when is None and one.verb in ("acquires", *DRAWING) for one in method.contracts):
+        """A call returned, and the ledger was told nothing, though a contract speaks of every call."""
+        every = (one for one in method.contracts if one.when is None and one.verb in ("acquires", *DRAWING))
+        if any(one.key is not None and not one.key.many for one in every):
             text = f"{method.label} was called, and none of its contracts saw it: is it an override that hides them?"
             LEDGER.complain((self.scope.book,), "LG402", text, about=("blind", method.label))
 
     def _judge(self, error: Exception | None) -> None:
-        """Raise what the ledger, and the checks of the objects' own state, have found so far."""
+        """Raise what the ledger has found so far, and where the objects' own state disagrees with it (`tracks`)."""
         __tracebackhide__ = True
-        with self.scope.active():
-            for check in self.cast.checks:
-                problem = check(self)
-                if problem:
-                    LEDGER.complain((self.scope.book,), "LG109", problem, about=("drift", problem))
+        for observer in self.scope.book.observers:
+            if isinstance(observer, Drift):
+                observer.judging(self.scope)
         if self.scope.book.findings and self.scope.violations:
             found = self.scope.interim(list(self.scope.book.findings))
             self._tell(found, error)

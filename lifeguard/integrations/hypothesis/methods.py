@@ -163,10 +163,12 @@ def _demands(contracts: Iterable[Contract]) -> Iterator[Demand]:
 
 
 def _declared(contracts: Iterable[Contract], function: object) -> tuple[type[BaseException], ...]:
-    found: dict[type[BaseException], None] = {}
+    by_deal = declared_by_deal(function)
+    found: dict[type[BaseException], None] = dict.fromkeys(by_deal)
     for contract in contracts:
-        found.update(dict.fromkeys((*contract.raises, *contract.exc)))
-    found.update(dict.fromkeys(declared_by_deal(function)))
+        found.update(dict.fromkeys(contract.raises))
+        if contract.exc_given or not by_deal:
+            found.update(dict.fromkeys(contract.exc))
     return tuple(found)
 
 
