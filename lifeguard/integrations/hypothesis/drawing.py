@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_origin
 
 from hypothesis import strategies as st
-from hypothesis.errors import InvalidDefinition
+from hypothesis.errors import HypothesisException, InvalidDefinition
 
 from lifeguard.contracts import Contract
 from lifeguard.errors import DeclarationError, UsageError
 from lifeguard.integrations.hypothesis.methods import Demand, Method, Parameter
 from lifeguard.integrations.hypothesis.stock import Handle, read_condition, read_keys, refusal, solve
+from lifeguard.keys import problem_text
 
 T = TypeVar("T")
 
@@ -181,7 +182,7 @@ def _draw_once(draw: st.DrawFn, story: Story, step: Step, raw: dict[str, Any], s
             shown[name] = pick(draw, objects)
             raw[name] = shown[name].pool[0]
         else:
-            shown[name] = raw[name] = draw(_or_again(story, step, parameter))
+            shown[name] = raw[name] = _made(draw, step, parameter, _or_again(story, step, parameter))
     for demand in demands:
         if not demand.certain and not _may_apply(demand, raw, step):
             continue
@@ -207,12 +208,24 @@ def _draw_once(draw: st.DrawFn, story: Story, step: Step, raw: dict[str, Any], s
         if name in sizes:
             shown[name] = raw[name] = draw(_size(story, sizes[name], raw, step.free[name]))
         elif name in step.free:
-            shown[name] = raw[name] = draw(step.free[name])
+            shown[name] = raw[name] = _made(draw, step, parameter, step.free[name])
         elif parameter.default is not _EMPTY:
             shown[name] = raw[name] = parameter.default
         else:
             return f"nothing is at hand for {name}"
     return ""
+
+
+def _made(draw: st.DrawFn, step: Step, parameter: Parameter, strategy: st.SearchStrategy[Any]) -> Any:
+    try:
+        return draw(strategy)
+    except HypothesisException:
+        raise
+    except Exception as error:
+        if parameter.name in step.given or parameter.hint is _EMPTY:
+            raise
+        problem = f"making a {_short(parameter.hint)} raised {problem_text(error)}"
+        raise UsageError(_advice(step.method, parameter.name, problem)) from error
 
 
 _EMPTY: Final = Parameter("", "").default
@@ -298,15 +311,17 @@ def _size(
         generation = story.stock.open.get((contract.kind, key))
         if generation is not None and generation.amounts is not None and index < len(generation.amounts):
             most = generation.amounts[index]
-            if isinstance(most, int) and most > 0:
-                return st.integers(1, most)
-            return plain.filter(lambda less: less <= most)
+            if isinstance(most, int):
+                return st.integers(min(1, most), most)
+            if isinstance(most, float):
+                return st.floats(0, most)
+            return st.just(most)
     return plain
 
 
 def _unsolvable(method: Method, demand: Demand, handle: Handle) -> Exception:
     names = sorted(demand.names & method.drawn)
-    return UsageError.at_caller(
+    return UsageError(
         f"{method.label}: {' and '.join(names)} cannot be made so that {demand.expression.source} reads "
         f"{demand.kind.name} {handle.raw!r}: nothing that the call which opened it took or gave will do. Give a strategy: "
         f'state_machine(strategies={{"{method.name}.{names[0]}": …}}), with held_key({demand.kind.name}) in it'
@@ -377,7 +392,11 @@ def _short(hint: Any) -> str:
 
 
 def _no_strategy(method: Method, name: str, problem: str) -> DeclarationError:
-    return DeclarationError.at_caller(
+    return DeclarationError.at_caller(_advice(method, name, problem))
+
+
+def _advice(method: Method, name: str, problem: str) -> str:
+    return (
         f"{method.label}: there is no way to make its parameter {name!r}: {problem}. Give a strategy: "
         f'state_machine(strategies={{"{name}": …}}), or for this method alone {{"{method.name}.{name}": …}}; '
         f'or leave the method out: exclude=["{method.name}"]'

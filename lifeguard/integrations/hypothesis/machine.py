@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import CodeType, FunctionType
 from typing import Any, ClassVar, Final
 
-from hypothesis.errors import UnsatisfiedAssumption
+from hypothesis.errors import FailedHealthCheck, UnsatisfiedAssumption
 from hypothesis.stateful import RuleBasedStateMachine, multiple
 
 from lifeguard.binding import BoundContracts
@@ -51,6 +51,13 @@ BUGS: Final = (
     TypeError,
 )
 """What `on_failure`'s own default, Exception, does not declare: these are mistakes in a program, not failures of a call."""
+
+
+class NeverCalled(UsageError, FailedHealthCheck):
+    """A method is out of reach, so that the machine would test less than it seems to.
+
+    As a failed health check it stops Hypothesis at once: there is no story to shrink.
+    """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,7 +188,7 @@ class Story(RuleBasedStateMachine):
         self._judge(None)
         problem = _out_of_reach(self.cast, {kind for kind, _ in self.stock.open})
         if problem:
-            raise UsageError(problem)
+            raise NeverCalled(problem)
 
     # -- what the strategies ask --------------------------------------------------------------------------------------------
 
@@ -424,7 +431,7 @@ class Story(RuleBasedStateMachine):
             self._tell(replace(verdict, violations=told), None)
         for step in self.cast.steps:
             if step.hopeless:
-                raise UsageError(step.hopeless)
+                raise NeverCalled(step.hopeless)
 
     def _new_name(self, target: str) -> str:
         """The name of the next variable: that of its thing, whose kind need not be the rule's first one."""
