@@ -52,6 +52,20 @@ class Odd:
     def take(self, name: str, context: Strange) -> None: ...
 
 
+class Picky:
+    """A class that cannot be made, as turns out when it is tried."""
+
+    def __init__(self, number: int) -> None:
+        raise ValueError(number)
+
+
+class Late:
+    """Takes one of these."""
+
+    @acquires(lock, key="name")
+    def take(self, name: str, context: Picky) -> None: ...
+
+
 GIVEN = {"owner": st.none()}
 
 
@@ -73,10 +87,10 @@ def test_an_argument_that_cannot_be_made() -> None:
     ) == message(Locks)
     assert "its type hint 'Nowhere' cannot be resolved: name 'Nowhere' is not defined" in message(Hinted)
     assert "its type hint is Any, which can be anything" in message(Hinted, strategies={"take.name": st.text()})
-    error = failure(state_machine(Odd))
+    assert "parameter 'context': Hypothesis makes nothing from its type hint Strange: " in message(Odd)
+    error = failure(state_machine(Late))
     assert isinstance(error, UsageError)
-    assert "Odd.take: there is no way to make its parameter 'context': making a " in str(error)
-    assert "Strange raised TypeError: " in str(error)
+    assert "Late.take: there is no way to make its parameter 'context': making a Picky raised ValueError: " in str(error)
 
 
 @pytest.mark.parametrize(
