@@ -26,6 +26,7 @@ RECIPES = {
     "icontract.md",
     "deal.md",
     "typeguard.md",
+    "hypothesis.md",
 }  # they show a whole example, in blocks of their own: see test_recipes.py
 
 FENCED = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -1,0 +1,1 @@
+"""State machines of Hypothesis that are made from contracts."""

@@ -54,7 +54,7 @@ class Plan:
         """A plan that has room for the hole."""
         dice = random.Random(f"{number} {hole}")
         coin = lambda: dice.random() < 0.5  # noqa: E731
-        again = hole in ("second release raises",)
+        again = hole == "second release raises"
         silent = hole == "silent second release"
         gone = hole in ("use after release", "silent second release", "loses what it holds") or coin()
         return Plan(

@@ -1,5 +1,7 @@
 """Every form that a contract can have: correct services pass, and all of their rules were run."""
 
+# ruff: noqa: D102
+
 from __future__ import annotations
 
 import asyncio
@@ -356,7 +358,9 @@ def test_awkward_names() -> None:
     """A rule whose name is taken gets another one; an argument too."""
     machine: Any = state_machine(Awkward)
     all_called(machine)
-    assert ["enter", "leave", "bundle_", "teardown_", "nested", "unnested"] == [step.name for step in machine.cast.steps]
+    assert ["enter", "leave", "bundle_", "teardown_", "nested", "unnested"] == [
+        step.name for step in machine.cast.steps
+    ]
 
 
 taken: set[str] = set()
@@ -412,12 +416,12 @@ class Service:
     """What a fake stands for; its parameters have no hints."""
 
     @acquires(lock, key="result")
-    def make(self, name, *, context): ...  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    def make(self, name, *, context): ...  # type: ignore[no-untyped-def]
 
     @settles(lock, key="it")
     @releases(lock, key="it", gone=NotFound)
     @atomic(lock)
-    def remove(self, it): ...  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    def remove(self, it): ...  # type: ignore[no-untyped-def]
 
 
 def test_a_fake_and_its_strategies() -> None:

@@ -435,8 +435,6 @@ def test_a_method_that_can_never_be_called() -> None:
     ) == str(caught.value)
 
 
-
-
 def test_the_violation_is_one_of_lifeguard() -> None:
     """It has the verdict, as every ViolationError."""
     error = failure(state_machine(DoubleServers))

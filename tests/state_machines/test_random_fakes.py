@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from state_machines.random_fakes import HOLES, Broken, Plan, make_fake
 from stories import codes, failure, run
 
 from lifeguard.integrations.hypothesis import state_machine
+from state_machines.random_fakes import HOLES, Broken, Plan, make_fake
 
 NUMBERS = range(int(os.environ.get("LIFEGUARD_FAKES", "2")))
 

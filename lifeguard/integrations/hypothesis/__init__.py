@@ -148,7 +148,9 @@ def held_key(kind: Kind) -> st.SearchStrategy[Any]:
 def _held_key(draw: st.DrawFn, kind: Kind) -> Any:
     story = draw(st.runner())
     if not isinstance(story, Story):
-        raise hypothesis.errors.InvalidArgument(f"held_key({kind!r}) can be drawn only in a machine of state_machine(…)")
+        raise hypothesis.errors.InvalidArgument(
+            f"held_key({kind!r}) can be drawn only in a machine of state_machine(…)"
+        )
     keys = story.stock.free(kind)
     hypothesis.assume(keys)
     return pick(draw, keys).raw
@@ -292,7 +294,9 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> DeclarationError:
     names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    return DeclarationError.at_caller(f"state_machine({what}): there is no {name!r}; there are {', '.join(names)}{hint}")
+    return DeclarationError.at_caller(
+        f"state_machine({what}): there is no {name!r}; there are {', '.join(names)}{hint}"
+    )
 
 
 def _chosen(methods: list[Method], include: Iterable[str] | None) -> list[Method]:
@@ -390,21 +394,22 @@ def _rule_of(step: Step, bundles: Mapping[Kind, Any]) -> Any:
     call.__qualname__ = f"{step.method.label} as {step.name}"
     call.__doc__ = f"Call {step.method.label}."
     target = next((bundles[kind] for kind in step.method.opened), None)
-    arguments = {one.shown: argument(step, one) for one in step.method.parameters}
-    made = precondition(lambda self: step.is_possible(self))(call)
-    return rule(**({"target": target} if target is not None else {}), **arguments)(made)
+    arguments: dict[str, Any] = {one.shown: argument(step, one) for one in step.method.parameters}
+    made = precondition(step.is_possible)(call)
+    into: dict[str, Any] = {"target": target} if target is not None else {}
+    return rule(**into, **arguments)(made)
 
 
 def _read_settings(settings: Any) -> hypothesis.settings:
     """The settings of a TestCase: no deadline unless one was set, and no explanation by lines of lifeguard's own code."""
+    default: Any = hypothesis.settings.default
     if settings is None:
-        phases = tuple(one for one in hypothesis.settings.default.phases if one is not hypothesis.Phase.explain)
+        phases = tuple(one for one in default.phases if one is not hypothesis.Phase.explain)
         return hypothesis.settings(deadline=None, suppress_health_check=list(hypothesis.HealthCheck), phases=phases)
     if not isinstance(settings, hypothesis.settings):
         raise DeclarationError.at_caller(
             f"state_machine(settings=…) takes hypothesis.settings(…), not {repr_safely(settings)}"
         )
-    default = hypothesis.settings.default
     phases = tuple(one for one in settings.phases if one is not hypothesis.Phase.explain)
     return hypothesis.settings(
         settings,
@@ -427,6 +432,7 @@ def _build(cast: Cast, settings: Any) -> type[RuleBasedStateMachine]:
         pass
 
     namespace["wait"] = rule()(precondition(lambda self: self.is_stuck())(wait))
-    machine: Any = type(Story)(cast.name, (Story,), namespace)
+    meta: Any = type(Story)
+    machine: Any = meta(cast.name, (Story,), namespace)
     machine.TestCase.settings = _read_settings(settings)
     return machine  # type: ignore[no-any-return]

@@ -64,7 +64,7 @@ def _refused_by_deal(function: Any, arguments: Mapping[str, Any], receiver: str 
         return ""
     from deal import introspection
 
-    first = [arguments[receiver]] if receiver in arguments else []
+    first = [arguments[receiver]] if receiver is not None and receiver in arguments else []
     named = {name: value for name, value in arguments.items() if name != receiver}
     for contract in introspection.get_contracts(function):
         if isinstance(contract, introspection.Pre):

@@ -132,9 +132,10 @@ class Story(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        usual = getattr(self, "_rules_strategy", None)
+        usual: Any = getattr(self, "_rules_strategy", None)
         if hasattr(usual, "rules") and hasattr(usual, "is_valid"):
-            self._rules_strategy = choice(self, usual)
+            own: Any = choice(self, usual)
+            self._rules_strategy = own
         cast = self.cast
         self.plan: Plan | None = None
         self._line = 1
@@ -309,7 +310,7 @@ class Story(RuleBasedStateMachine):
                 return self.cast.subjects[method.subject].target(*positional, **named)  # type: ignore[index]
             if method.form == "property":
                 return getattr(owner, method.attribute)
-            function = getattr(owner, method.attribute) if method.attribute else method.function
+            function: Any = getattr(owner, method.attribute) if method.attribute else method.function
             return function(*positional, **named)
 
         where = f"<story of {self.cast.name}>"
@@ -436,7 +437,8 @@ class Story(RuleBasedStateMachine):
     def _new_name(self, target: str) -> str:
         """The name of the next variable: that of its thing, whose kind need not be the rule's first one."""
         if not self._names:
-            return super()._new_name(target)  # type: ignore[no-any-return, misc]
+            usual: Callable[[str], str] = super()._new_name
+            return usual(target)
         name = self._names.pop(0)
         self.names_list.append(name)
         return name
@@ -509,11 +511,7 @@ def _out_of_reach(cast: Cast, held: set[Kind]) -> str:
     reached = set(held)
     waiting = {step.method: step for step in cast.steps if step.stale is None}
     while True:
-        ready = [
-            method
-            for method in waiting
-            if all(one.kind in reached for one in method.demands if one.certain)
-        ]
+        ready = [method for method in waiting if all(one.kind in reached for one in method.demands if one.certain)]
         if not ready:
             break
         for method in ready:

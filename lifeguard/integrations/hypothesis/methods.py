@@ -7,7 +7,7 @@ import inspect
 import re
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from lifeguard.contracts import Contract
 from lifeguard.errors import DeclarationError
 from lifeguard.integrations.hypothesis.conditions import declared_by_deal
 from lifeguard.keys import KeyExpression, repr_safely
-from lifeguard.kinds import Kind, Resource, Rollback
+from lifeguard.kinds import Kind, Rollback
 from lifeguard.watching import Function
 from lifeguard.weaving import _beneath, _form_of, inner_of, reached, signature_of
 
@@ -184,7 +184,7 @@ def _points_of(bound: type[BoundContracts]) -> tuple[Any, Mapping[str, Any]]:
 
 def check_bindings(value: object) -> tuple[type[BoundContracts], ...]:
     """The stand-ins that were given; DeclarationError for anything that is none."""
-    given: tuple[Any, ...] = (value,) if isinstance(value, type) else tuple(value) if _is_list(value) else (value,)
+    given: tuple[Any, ...] = tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
     for one in given:
         if not isinstance(one, type):
             raise DeclarationError.at_caller(
@@ -192,10 +192,6 @@ def check_bindings(value: object) -> tuple[type[BoundContracts], ...]:
             )
         _points_of(one)
     return given
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list | tuple | set | frozenset)
 
 
 def find_methods(
@@ -228,14 +224,8 @@ def find_methods(
         while taken(name) or name in used:
             name += "_"
         used.add(name)
-        named.append(_renamed(method, name))
+        named.append(replace(method, name=name))
     return named
-
-
-def _renamed(method: Method, name: str) -> Method:
-    from dataclasses import replace
-
-    return replace(method, name=name)
 
 
 def _contracted(
@@ -292,7 +282,7 @@ def _method(
     name = snake(subject.name) if constructs else _SPECIAL.get(attribute, attribute or inner.__name__)
     if constructs:
         name = f"make_{name}"
-    method = Method(
+    return Method(
         name=name,
         attribute=attribute,
         subject=number,
@@ -307,7 +297,6 @@ def _method(
         constructs=constructs,
         demands=tuple(_demands(contracts)),
     )
-    return method
 
 
 def parameters_of(method: Method, subject: Subject, strategies: Mapping[str, object]) -> tuple[Parameter, ...]:
@@ -402,8 +391,3 @@ def name_of(target: Any) -> str:
 def acquirers(methods: Iterable[Method], kind: Kind) -> list[str]:
     """The labels of the methods that may open something of a kind."""
     return [method.label for method in methods if kind in method.opened]
-
-
-def is_counted(kind: Kind) -> bool:
-    """Whether a key of this kind may be acquired again while it is held."""
-    return isinstance(kind, Resource) and kind.again != "error"

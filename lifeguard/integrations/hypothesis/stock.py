@@ -90,7 +90,7 @@ def raw_keys(expression: KeyExpression, arguments: Mapping[str, Any], result: ob
     """What an expression reads from a call before it is normalised, in the order of its keys."""
     values: list[Any] = []
     for part in expression.parts:
-        value = part.read(arguments, result)
+        value: Any = part.read(arguments, result)
         values.append(list(value) if part.many else [value])
     if not expression.composite:
         return list(values[0])
@@ -289,9 +289,9 @@ class Stock:
     ) -> str:
         if contract.part is not None and contract.part in generation.paid:
             return f"its {contract.part} was done"
-        if generation.amounts is not None and amounts is not None:
-            if any(less > more for less, more in zip(amounts, generation.amounts, strict=False)):
-                return "it is more than is held"
+        held_amounts = generation.amounts or ()
+        if any(less > more for less, more in zip(amounts or (), held_amounts, strict=False)):
+            return "it is more than is held"
         if contract.cascade is None and not contract.idempotent:
             for part in generation.parts:
                 held = self.open.get((part.kind, part.key)) is part
@@ -383,4 +383,3 @@ def _beside(contract: Contract) -> Iterator[tuple[Resource, KeyExpression]]:
         yield contract.within
     if isinstance(contract.to, tuple):
         yield contract.to
-
