@@ -22,6 +22,7 @@ except ImportError as error:
 from dataclasses import replace
 
 from hypothesis import strategies as st
+from hypothesis.errors import InvalidArgument
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, precondition, rule
 
 from lifeguard.contracts import Contract, Errors, expect_errors, expect_flag
@@ -148,9 +149,7 @@ def held_key(kind: Kind) -> st.SearchStrategy[Any]:
 def _held_key(draw: st.DrawFn, kind: Kind) -> Any:
     story = draw(st.runner())
     if not isinstance(story, Story):
-        raise hypothesis.errors.InvalidArgument(
-            f"held_key({kind!r}) can be drawn only in a machine of state_machine(…)"
-        )
+        raise InvalidArgument(f"held_key({kind!r}) can be drawn only in a machine of state_machine(…)")
     keys = story.stock.free(kind)
     hypothesis.assume(keys)
     return pick(draw, keys).raw
@@ -397,7 +396,8 @@ def _rule_of(step: Step, bundles: Mapping[Kind, Any]) -> Any:
     arguments: dict[str, Any] = {one.shown: argument(step, one) for one in step.method.parameters}
     made = precondition(step.is_possible)(call)
     into: dict[str, Any] = {"target": target} if target is not None else {}
-    return rule(**into, **arguments)(made)
+    decorate: Any = rule
+    return decorate(**into, **arguments)(made)
 
 
 def _read_settings(settings: Any) -> hypothesis.settings:
@@ -405,7 +405,8 @@ def _read_settings(settings: Any) -> hypothesis.settings:
     default: Any = hypothesis.settings.default
     if settings is None:
         phases = tuple(one for one in default.phases if one is not hypothesis.Phase.explain)
-        return hypothesis.settings(deadline=None, suppress_health_check=list(hypothesis.HealthCheck), phases=phases)
+        checks: Any = list(hypothesis.HealthCheck)
+        return hypothesis.settings(deadline=None, suppress_health_check=checks, phases=phases)
     if not isinstance(settings, hypothesis.settings):
         raise DeclarationError.at_caller(
             f"state_machine(settings=…) takes hypothesis.settings(…), not {repr_safely(settings)}"
