@@ -14,27 +14,27 @@ FEW = 60
 """So many examples for a machine that should find nothing, or what it finds at once."""
 
 
-def _settings(examples: int) -> hypothesis.settings:
+def _settings(examples: int, *, shrinks: bool = True) -> hypothesis.settings:
     return hypothesis.settings(
         max_examples=examples,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         database=None,
         derandomize=True,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.generate, Phase.shrink) if shrinks else (Phase.generate,),
         report_multiple_bugs=False,
     )
 
 
-def run(machine: Any, examples: int = FEW) -> None:
+def run(machine: Any, examples: int = FEW, *, shrinks: bool = True) -> None:
     """Let a machine look for something; raises what it finds."""
-    run_state_machine_as_test(machine, settings=_settings(examples))
+    run_state_machine_as_test(machine, settings=_settings(examples, shrinks=shrinks))
 
 
-def failure(machine: Any, examples: int = 200) -> Exception:
-    """What a machine finds; an AssertionError where it finds nothing."""
+def failure(machine: Any, examples: int = 200, *, shrinks: bool = True) -> Exception:
+    """What a machine finds, with the shortest story of it where it shrinks; an AssertionError where it finds nothing."""
     try:
-        run(machine, examples)
+        run(machine, examples, shrinks=shrinks)
     except Exception as error:
         return error
     raise AssertionError(f"{machine.__name__} found nothing in {examples} examples")
