@@ -61,7 +61,7 @@ class Injection:
         self._when = when
         self._nth = nth
         self._where = where
-        self._reach = reach
+        self._reach: Reach | None = reach
         self._others: list[str] = []  # calls that `where` did not take
         self._problem: Exception | None = None
         self._chosen: set[Call] = set()  # calls that are to fail at their end
