@@ -44,5 +44,5 @@ def check() -> None:
     if why or ("leak", "canary") not in found:
         raise UsageError.at_caller(
             "the exploration did not find the leak that it plants for itself, so it would find none of yours: "
-            "is lifeguard switched off (LIFEGUARD=off)?"
+            + (f"without any fault, {why}" if why else "is lifeguard switched off (LIFEGUARD=off)?")
         )

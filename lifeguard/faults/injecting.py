@@ -83,7 +83,7 @@ class Injection:
         if self._used:
             raise UsageError.at_caller(f"{self!r} was used before: make another one")
         self._used = True
-        reach = self._reach or ("process" if self._process_around() else "context")
+        reach = self._reach if self._reach is not None else self._reach_around()
         if reach == "context":
             ear = self._block.enter_context(listening(Injection))
             ear.only(self._is_target_name)
@@ -97,8 +97,9 @@ class Injection:
         return self
 
     @staticmethod
-    def _process_around() -> bool:
-        return any(one.reach == "process" for one in context.scopes_of(context.CURRENT.get(None))[0])
+    def _reach_around() -> Reach:
+        around = context.scopes_of(context.CURRENT.get(None))[0]
+        return "process" if any(one.reach == "process" for one in around) else "context"
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         __tracebackhide__ = True

@@ -159,10 +159,8 @@ def declared(
 def _declared_to_deal(function: Any) -> list[type[BaseException]]:
     if "deal" not in sys.modules:  # nobody can have used it
         return []
-    try:
-        from lifeguard.integrations.deal import declared_failures
-    except ImportError:
-        return []
+    from lifeguard.integrations.deal import declared_failures
+
     return [one for one in declared_failures(function) or () if one not in _GENERAL]
 
 

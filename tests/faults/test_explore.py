@@ -10,6 +10,7 @@ import sys
 import threading
 from typing import Any
 
+import deal
 import pytest
 from faults.watched_cloud import Busy, Cloud, image
 
@@ -311,6 +312,17 @@ def test_types_that_need_a_maker() -> None:
 
     explore(scenario, make={Needy: lambda: Needy("host2", code=7)}, kinds=["before"])
     assert [7] == caught
+
+
+def test_what_deal_declares_is_tried() -> None:
+    """`deal.raises` says what a call raises as `raises=` does."""
+
+    @uses(image, key="name")
+    @deal.raises(OSError, Busy)
+    def show(name: str) -> None: ...
+
+    result = explore(lambda: show("it"), depth=1, kinds=["before", "raises"])
+    assert {"show@1:before:OSError", "show@1:before:Busy"} == set(map(str, result.points))
 
 
 def test_exploring_inside_an_exploration_is_refused() -> None:
