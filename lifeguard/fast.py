@@ -12,14 +12,18 @@ of atomic and settling calls and of watched coroutines; and its caller is the us
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
+import weakref
 from _thread import get_ident
+from contextvars import Token
+from itertools import count
 from types import FrameType
 from typing import Any, Final
 
 from lifeguard import context
-from lifeguard.context import AWAITING, CURRENT, FOREIGN, LANES, LEDGER, SPANS
+from lifeguard.context import AWAITING, CURRENT, FOREIGN, LANES, LEDGER, NO_LANES, SPANS
 from lifeguard.contracts import Contract
 from lifeguard.keys import Key, KeyExpression
 from lifeguard.kinds import Resource
@@ -103,9 +107,23 @@ def _how_to_ask() -> Any:
     return getattr(modules.get("asyncio"), "_get_running_loop", _NOTHING_SPECIAL)
 
 
+_TASKS: dict[int, tuple[weakref.ref[Any], Who]] = {}
+"""The tasks of asyncio that were seen, by identity; each goes with its task."""
+
+
 def who_runs() -> Who:
     """The task or greenlet that runs now."""
-    return Who(*context.actor())
+    if HERE.special is context.runs_apart or context.name_origin is not None:
+        return Who(*context.actor())
+    task = sys.modules["asyncio"].current_task()
+    number = id(task)
+    known = _TASKS.get(number)
+    if known is not None and known[0]() is task:
+        return known[1]
+    who = Who(*context.actor())
+    if task is not None:
+        _TASKS[number] = weakref.ref(task, lambda _: _TASKS.pop(number, None)), who
+    return who
 
 
 class _Ending:
@@ -183,13 +201,18 @@ def _is_users(frame: FrameType) -> bool:
     return file in USER_FILES or (not is_plumbing(file) and file in USER_FILES)
 
 
-def _acquired(woven: Any, name: str, key: Key, receiver: object, frame: FrameType) -> bool:
+def _running() -> Who | None:
+    return WHO.get(get_ident()) if HERE.special() is None else who_runs()
+
+
+def _acquired(woven: Any, name: str, key: object, receiver: object, frame: FrameType | None = None) -> bool:
     """An acquire has returned; False where it is not plain."""
-    lane = LANES.get()[woven]
-    code = frame.f_code
-    if not _is_users(frame) or (lane.around and lane.meets_around(key)):
+    frame = sys._getframe(2) if frame is None else frame
+    lane, who, code = LANES.get().get(woven), _running(), frame.f_code
+    if lane is None or who is None or not isinstance(key, str | int) or type(key) not in _KEYS or not _is_users(frame):
         return False
-    who = WHO[get_ident()] if HERE.special() is None else who_runs()
+    if (receiver is not None and id(receiver) not in lane.receivers) or (lane.around and lane.meets_around(key)):
+        return False
     number = CLOCK.seq
     plain = (name, code, frame.f_lasti, number + 1, who, None if receiver is None else id(receiver))
     if CLOCK.seq is not number or key in lane.held or key in lane.odd:
@@ -201,12 +224,12 @@ def _acquired(woven: Any, name: str, key: Key, receiver: object, frame: FrameTyp
     return True
 
 
-def _released(woven: Any, name: str, key: Key, held: Plain, frame: FrameType) -> bool:
+def _released(woven: Any, name: str, key: Key, held: Plain, frame: FrameType | None = None) -> bool:
     """A release of what was held at its begin has returned; False where it is not plain."""
-    lane = LANES.get()[woven]
-    if not _is_users(frame):
+    frame = sys._getframe(2) if frame is None else frame
+    lane, who = LANES.get().get(woven), _running()
+    if lane is None or who is None or not _is_users(frame):
         return False
-    who = WHO[get_ident()] if HERE.special() is None else who_runs()
     number = CLOCK.seq
     entry = (key, held, name, frame.f_code, frame.f_lasti, number + 1, who)
     table = lane.table
@@ -219,12 +242,12 @@ def _released(woven: Any, name: str, key: Key, held: Plain, frame: FrameType) ->
     return True
 
 
-def _was_used(woven: Any, name: str, key: Key, held: Plain, frame: FrameType) -> bool:
+def _was_used(woven: Any, name: str, key: Key, held: Plain, frame: FrameType | None = None) -> bool:
     """A use of what was held at its begin has returned; False where it is not plain."""
-    lane = LANES.get()[woven]
-    if not _is_users(frame):
+    frame = sys._getframe(2) if frame is None else frame
+    lane, who = LANES.get().get(woven), _running()
+    if lane is None or who is None or not _is_users(frame):
         return False
-    who = WHO[get_ident()] if HERE.special() is None else who_runs()
     number = CLOCK.seq
     plain = used(held, (name, frame.f_code, frame.f_lasti, number + 1, who))
     if CLOCK.seq is not number or key not in lane.held or lane.held[key] is not held:
@@ -239,3 +262,54 @@ acquired, released, was_used = _acquired, _released, _was_used
 if COMPILED is not None:
     COMPILED.connect(CLOCK, LANES, USER_FILES, WHO, who_runs, with_use)
     acquired, released, was_used = COMPILED.acquired, COMPILED.released, COMPILED.was_used
+
+
+# -- coroutines --------------------------------------------------------------------------------------------------------
+
+
+class Inside:
+    """A running call of a coroutine function that may be plain. All that it calls takes the long way, which writes down
+    that it ran inside of this one.
+    """
+
+    __slots__ = ("_awaiting", "_lanes", "held", "ident")
+
+    def __init__(self, held: Plain | None) -> None:
+        self.held = held  # what it named when it began
+        self.ident = -next(_idents)  # the long way counts upwards
+        self._awaiting: Token[tuple[int, ...]] = AWAITING.set((self.ident,))
+        self._lanes: Token[dict[Any, Lane]] = LANES.set(NO_LANES)
+
+    def leave(self) -> None:
+        """It has ended."""
+        with contextlib.suppress(ValueError):  # closed by the collector, in another context
+            LANES.reset(self._lanes)
+            AWAITING.reset(self._awaiting)
+
+
+_idents = count(1)
+_KEYS: Final = frozenset({str, int})
+
+
+def enter(woven: Any, receiver: object, key: object) -> Inside | None:
+    """A call of a coroutine function begins; None where it is not plain.
+
+    Args:
+        woven: the function.
+        receiver: the object that it is called on, or None.
+        key: its key, where that is read at the begin.
+    """
+    lane = LANES.get().get(woven)
+    if lane is None or (receiver is not None and id(receiver) not in lane.receivers):
+        lane = find(woven, receiver)
+    if lane is None:
+        return None
+    simple = woven.simple
+    if simple.late:
+        return Inside(None)
+    if type(key) not in _KEYS:
+        return None
+    if simple.verb is Verb.ACQUIRE:
+        return Inside(None)
+    held = lane.held.get(key)  # type: ignore[call-overload]
+    return Inside(held) if held is not None else None

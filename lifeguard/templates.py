@@ -53,6 +53,49 @@ def make(lg_f):
     return {name}
 """
 
+_ASYNC_SIMPLE = """\
+def make(lg_f):
+    async def {name}({parameters}):
+        __tracebackhide__ = True
+        if not lg_open:
+            return await lg_f({passed})
+        lg_began = lg_clock.seq
+        {early}
+        lg_inside = None if lg_observed else lg_enter(lg_woven, {receiver}, lg_key)
+        if lg_inside is None:
+            lg_call = lg_begin(lg_woven, {read}, "async"{value})
+            try:
+                if lg_call is not None and lg_call.saboteurs:
+                    await lg_entering(lg_call)
+                lg_result = await lg_f({passed})
+                if lg_call is not None and lg_call.saboteurs:
+                    await lg_leaving(lg_call, lg_result)
+            except lg_GeneratorExit:
+                lg_abandoned(lg_call)
+                raise
+            except lg_BaseException as lg_error:
+                lg_raised(lg_call, lg_error)
+                raise
+            lg_returned(lg_call, lg_result)
+            return lg_result
+        try:
+            lg_result = await lg_f({passed})
+        except lg_GeneratorExit:
+            lg_inside.leave()
+            raise
+        except lg_BaseException as lg_error:
+            lg_inside.leave()
+            lg_raised(lg_late_awaited(lg_woven, {read}, lg_began, lg_inside{value}), lg_error)
+            raise
+        lg_inside.leave()
+        {late}
+        if {done}:
+            return lg_result
+        lg_returned(lg_late_awaited(lg_woven, {read}, lg_began, lg_inside, lg_key), lg_result)
+        return lg_result
+    return {name}
+"""
+
 _GENERATOR = """\
 def make(lg_f):
     def {name}({parameters}):
@@ -305,12 +348,22 @@ def source(
         passed: as they are passed on.
         read: an expression for the arguments that the contracts read.
     """
-    if simple is None or form != "function":
+    if simple is None or form not in ("function", "coroutine"):
         return _BY_FORM[form].format(name=name, parameters=parameters, passed=passed, read=read)
     code = re.sub(r"^result\b", "lg_result", simple.code)  # an expression has one name, at its front
     common = {"name": name, "parameters": parameters, "passed": passed, "read": read, "receiver": receiver}
     releases = simple.verb is Verb.RELEASE
     early = f"lg_key = {code}" if code.isidentifier() else _KEY.format(code=code, indent=" " * 8)
+    if form == "coroutine":
+        ends = {Verb.ACQUIRE: "acquired", Verb.RELEASE: "released", Verb.USE: "was_used"}
+        what = receiver if simple.verb is Verb.ACQUIRE else "lg_inside.held"
+        return _ASYNC_SIMPLE.format(
+            **common,
+            early="lg_key = None" if simple.late else early,
+            late=_KEY.format(code=code, indent=" " * 8) if simple.late else "",
+            value="" if simple.late else ", lg_key",
+            done=f"lg_{ends[simple.verb]}(lg_woven, lg_name, lg_key, {what})",
+        )
     if simple.verb is Verb.ACQUIRE:
         template = _ACQUIRE if COMPILED is None else _ACQUIRE_COMPILED
         return template.format(

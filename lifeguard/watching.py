@@ -15,7 +15,7 @@ from lifeguard.context import AWAITING, CURRENT, LANES, LEDGER, NO_LANES, PROCES
 from lifeguard.contracts import Contract
 from lifeguard.data import GENERATED
 from lifeguard.errors import ViolationError
-from lifeguard.fast import simple_of
+from lifeguard.fast import Inside, simple_of
 from lifeguard.keys import Key, KeyExpression, Unreadable, problem_text
 from lifeguard.kinds import Kind, Rollback
 from lifeguard.ledger.book import is_open
@@ -230,8 +230,9 @@ def _as_if_begun(
     site: Site | None,
     key: object,
     held: Plain | None = None,
+    form: str = "sync",
 ) -> Watched:
-    watched = _begin(woven, arguments, "sync", site, key)
+    watched = _begin(woven, arguments, form, site, key)
     watched.call.began = began
     if held is not None and isinstance(key, str | int):
         target = LEDGER.generation(woven.contracts[0].kind, key, held)
@@ -264,6 +265,30 @@ def late(
     except Exception as error:
         own_defect(woven.name, error)
         return None
+
+
+def late_awaited(
+    woven: Woven, arguments: Mapping[str, object], began: int, inside: Inside, value: object = _NOT_READ
+) -> Watched | None:
+    """The same for a call of a coroutine function, which has been left.
+
+    Args:
+        woven: the function.
+        arguments: what its contract reads.
+        began: the number of the last event when it began.
+        inside: the call as it began.
+        value: the value of its key, where that was read.
+    """
+    try:
+        if not woven.active:
+            return None
+        site = caller(sys._getframe(1))
+        watched = _as_if_begun(woven, arguments, began, site, _begun(woven, value), inside.held, form="async")
+        watched.call.ident = inside.ident
+    except Exception as error:
+        own_defect(woven.name, error)
+        return None
+    return watched
 
 
 def late_acquire(woven: Woven, arguments: Mapping[str, object], began: int, value: object) -> Watched | None:

@@ -97,6 +97,8 @@ _NAMES: dict[str, Any] = {
     "lg_unread": watching.unread,
     "lg_late": watching.late,
     "lg_late_acquire": watching.late_acquire,
+    "lg_late_awaited": watching.late_awaited,
+    "lg_enter": fast.enter,
     "lg_clock": fast.CLOCK,
     "lg_lanes": context.LANES.get,
     "lg_here": fast.HERE,
