@@ -122,6 +122,17 @@ def _list(value: object) -> tuple[object, ...]:
     return tuple(one for one in found if one != "")
 
 
+def _some_of(*choices: str) -> Callable[[object], object]:
+    def read(value: object) -> object:
+        found = _list(value)
+        for one in found:
+            if one not in choices:
+                raise ValueError(f"there is no {one!r}")
+        return found
+
+    return read
+
+
 def _list_or_none(value: object) -> tuple[object, ...] | None:
     return None if value is None else _list(value)
 
@@ -196,6 +207,29 @@ OPTIONS = [
         default=(),
         many=True,
         help="kinds not to watch",
+    ),
+    Option(
+        name="conditions",
+        takes="icontract, deal, typeguard, with commas between several",
+        read=_some_of("icontract", "deal", "typeguard"),
+        default=(),
+        many=True,
+        help="the libraries whose broken conditions fail a test, swallowed ones too",
+    ),
+    Option(
+        name="check_types",
+        takes="true or false",
+        read=_flag,
+        default=False,
+        flag=True,
+        help="check the keys of kinds that have a key_type, with typeguard",
+    ),
+    Option(
+        name="journal",
+        takes="the path of a file, or off",
+        read=_path,
+        default=None,
+        help="a file that everything is written to as it happens, as JSON lines; all tests and workers write to its end",
     ),
     Option(
         name="contracts",
@@ -396,7 +430,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options, and load the plugin proper if the run is switched on."""
     config.addinivalue_line(
         "markers",
-        "lifeguard(off, *, reach, on_violation, fail_fast, remember, grace, only, ignore, contracts, baseline): "
+        "lifeguard(off, *, reach, on_violation, fail_fast, remember, grace, only, ignore, conditions, check_types, journal, contracts, baseline): "
         "run the test in a scope; 'off': do not",
     )
     run = Run(config)

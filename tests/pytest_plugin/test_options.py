@@ -230,7 +230,10 @@ def test_what_makes_no_sense_ends_the_run(suite: Suite, said: str, text: str) ->
     ("marker", "text"),
     [
         ("reach='all'", "reach=: 'all'; it takes process or context"),
-        ("color='red'", "there is no option 'color'; there are baseline, contracts, fail_fast, grace, ignore, off, *"),
+        (
+            "color='red'",
+            "there is no option 'color'; there are baseline, check_types, conditions, contracts, fail_fast, grace, ignore, journal, off, *",
+        ),
         ("'maybe'", "'maybe'; it takes true or false; the marker takes nothing, or 'off'"),
         ("'off', 'on'", "('off', 'on'); it takes 'off', or options by name"),
         ("only='imag'", "only=: there is no kind 'imag'; did you mean 'image'?"),
@@ -244,3 +247,42 @@ def test_what_a_marker_says_is_checked_before_the_first_test(suite: Suite, marke
     suite.tests(f"@pytest.mark.lifeguard({marker})\n{LEAKS}")
     said = complaint(suite.run_as_it_is())
     assert fnmatchcase(said, f"@pytest.mark.lifeguard of test_it.py::test_leaks*{text}".replace("[", "[[]")), said
+
+
+def test_a_journal_of_every_test(suite: Suite) -> None:
+    """All tests write to one file, from which their verdicts can be had again."""
+    from lifeguard.reporting import replay
+
+    suite.tests("def test_sound(): ports.create('p'); ports.delete('p')\n" + LEAKS)
+    assert {"passed": 1, "failed": 1} == counted(suite.run("--lifeguard-journal=run.jsonl"))
+    found = replay.read([suite.path / "run.jsonl"])
+    assert () == found.differing
+    assert [0, 1] == sorted(len(one.verdict.violations) for one in found.report.scopes)
+
+
+@pytest.mark.parametrize("command", ["--lifeguard-conditions=pydantic", "--lifeguard-journal=no/such/folder.jsonl"])
+def test_what_the_bridges_cannot_do(suite: Suite, command: str) -> None:
+    """A library that there is no bridge to, or a file that cannot be written, ends the run before its first test."""
+    suite.tests(LEAKS)
+    result = suite.run(command)
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    assert command.partition("=")[2].partition("/")[0] in complaint(result)
+
+
+def test_conditions_that_a_test_swallows(suite: Suite) -> None:
+    """With the library's name, a condition that broke fails the test, also where the test caught it."""
+    pytest.importorskip("icontract")
+    suite.tests(
+        """
+        import icontract
+
+        @icontract.require(lambda n: n > 0)
+        def half(n): return n / 2
+
+        def test_swallows():
+            try: half(0)
+            except icontract.ViolationError: pass
+        """
+    )
+    assert {"passed": 1} == counted(suite.run())
+    assert {"failed": 1} == counted(suite.run("--lifeguard-conditions=icontract"))

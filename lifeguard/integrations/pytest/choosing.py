@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from lifeguard import Grace, Resource, Rollback, Scope, scope
-from lifeguard.errors import DeclarationError
+from lifeguard.errors import DeclarationError, UsageError
 from lifeguard.kinds import Kind, declared_kinds
 from lifeguard_pytest import MARKER, OPTIONS, marker_says_on, of_the_run
 
@@ -69,7 +69,7 @@ class Choice:
             values["grace"] = Grace(attempts=values["grace"])
         try:
             return scope(name, **values)
-        except DeclarationError as error:
+        except (DeclarationError, UsageError) as error:
             raise pytest.UsageError(f"{', '.join(sorted(set(self.where.values())))}: {error}") from None
 
 
