@@ -35,7 +35,10 @@ _MARKS: Final[tuple[tuple[str, Mark], ...]] = (
 
 def mark_of(verb: str) -> Mark:
     """What an event is, by the words of its history."""
-    return next((mark for start, mark in _MARKS if verb.startswith(start)), "settle")
+    for start, mark in _MARKS:
+        if verb.startswith(start):
+            return mark
+    return "settle"
 
 
 class Stay:
