@@ -26,6 +26,9 @@ nova==34.0.0 openstack-placement SQLAlchemy<2.1 python-memcached fixtures testto
 wsgi-intercept osprofiler ddt psycopg2-binary PyMySQL testscenarios testresources oslo.vmware
 """.split()
 
+ON_ALL_CORES = ["-n", "auto"]
+"""One process of tests for each core; `nox -s tests -- -n 0` runs them in one, as a debugger needs it."""
+
 # A fixed sample of the mutants, a fifth of them and the first of every function, so that a run ends within minutes.
 MUTANTS = "lifeguard.ledger.*__mutmut_*[14]"
 MUTATION_SCORE = 85.0
@@ -65,14 +68,14 @@ def run_pytest(session: nox.Session, *arguments: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests against the built package."""
     install(session, *group("test"))
-    run_pytest(session, *session.posargs)
+    run_pytest(session, *ON_ALL_CORES, *session.posargs)
 
 
 @nox.session(python=OLDEST)
 def minimums(session: nox.Session) -> None:
     """Run the tests with the oldest Python and the oldest versions of what they need."""
     install(session, *(requirement.replace(">=", "==") for requirement in group("test")))
-    run_pytest(session, *session.posargs)
+    run_pytest(session, *ON_ALL_CORES, *session.posargs)
 
 
 @nox.session
