@@ -430,7 +430,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options, and load the plugin proper if the run is switched on."""
     config.addinivalue_line(
         "markers",
-        "lifeguard(off, *, reach, on_violation, fail_fast, remember, grace, only, ignore, conditions, check_types, journal, contracts, baseline): "
+        "lifeguard(off, *, reach, on_violation, fail_fast, remember, grace, only, ignore, conditions, check_types, "
+        "journal, contracts, baseline): "
         "run the test in a scope; 'off': do not",
     )
     run = Run(config)

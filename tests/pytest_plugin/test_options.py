@@ -232,7 +232,7 @@ def test_what_makes_no_sense_ends_the_run(suite: Suite, said: str, text: str) ->
         ("reach='all'", "reach=: 'all'; it takes process or context"),
         (
             "color='red'",
-            "there is no option 'color'; there are baseline, check_types, conditions, contracts, fail_fast, grace, ignore, journal, off, *",
+            "there is no option 'color'; there are baseline, check_types, conditions, contracts, fail_fast, *",
         ),
         ("'maybe'", "'maybe'; it takes true or false; the marker takes nothing, or 'off'"),
         ("'off', 'on'", "('off', 'on'); it takes 'off', or options by name"),
