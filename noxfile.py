@@ -26,6 +26,9 @@ nova==34.0.0 openstack-placement SQLAlchemy<2.1 python-memcached fixtures testto
 wsgi-intercept osprofiler ddt psycopg2-binary PyMySQL testscenarios testresources oslo.vmware
 """.split()
 
+# What docs/field-notes.md speaks of, in the versions that it speaks of.
+NOTED = "fsspec==2026.9.0 pexpect==4.9.0 ptyprocess==0.7.0 ZODB==6.4 SQLAlchemy==2.1.9 filelock==4.2.11".split()
+
 # A fixed sample of the mutants, a fifth of them and the first of every function, so that a run ends within minutes.
 MUTANTS = "lifeguard.ledger.*__mutmut_*[14]"
 MUTATION_SCORE = 85.0
@@ -80,6 +83,13 @@ def demo(session: nox.Session) -> None:
     """Show what lifeguard says of a service whose rollbacks have holes."""
     install(session)
     session.run("python", "examples/multi_cell_migration.py", *session.posargs)
+
+
+@nox.session(name="field-notes", python=OLDEST)
+def field_notes(session: nox.Session) -> None:
+    """Find again what docs/field-notes.md says was found in libraries."""
+    install(session, "pytest", *NOTED)
+    run_pytest(session, "tests/field_notes", "-ra", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
