@@ -176,9 +176,8 @@ def mutation(session: nox.Session) -> None:
         session.error(f"The tests found fewer than {MUTATION_SCORE} % of the mutants.")
 
 
-@nox.session(python=OLDEST)
-def nova(session: nox.Session) -> None:
-    """Run Nova's cross-cell resize suite, unmodified, under contracts from outside (`-- --short` for a few tests)."""
+def install_nova(session: nox.Session) -> None:
+    """Install Nova, what its functional tests need, and the package."""
     here = Path(session.virtualenv.location)
     stamp = here / "nova-installed.txt"
     if not stamp.exists() or stamp.read_text() != "\n".join(NOVA):
@@ -189,6 +188,19 @@ def nova(session: nox.Session) -> None:
             link.symlink_to(here / "etc")
         stamp.write_text("\n".join(NOVA))
     install(session, "pytest")
+
+
+@nox.session(python=OLDEST)
+def nova(session: nox.Session) -> None:
+    """Run Nova's cross-cell resize suite, unmodified, under contracts from outside (`-- --short` for a few tests)."""
+    install_nova(session)
     session.run("python", "examples/nova/run.py", *session.posargs)
     if not session.posargs:
         run_pytest(session, "tests/nova")
+
+
+@nox.session(name="nova-explore", python=OLDEST)
+def nova_explore(session: nox.Session) -> None:
+    """Make the calls of Nova's resize fail one by one, for about five minutes (`-- 1200` for 1200 seconds)."""
+    install_nova(session)
+    session.run("python", "examples/nova/run.py", "--explore", *(session.posargs or ["300"]))
