@@ -29,6 +29,9 @@ wsgi-intercept osprofiler ddt psycopg2-binary PyMySQL testscenarios testresource
 ON_ALL_CORES = ["-n", "auto"]
 """One process of tests for each core; `nox -s tests -- -n 0` runs them in one, as a debugger needs it."""
 
+# What docs/field-notes.md speaks of, in the versions that it speaks of.
+NOTED = "fsspec==2026.9.0 pexpect==4.9.0 ptyprocess==0.7.0 ZODB==6.4 SQLAlchemy==2.1.9 filelock==4.2.11".split()
+
 # A fixed sample of the mutants, a fifth of them and the first of every function, so that a run ends within minutes.
 MUTANTS = "lifeguard.ledger.*__mutmut_*[14]"
 MUTATION_SCORE = 85.0
@@ -83,6 +86,13 @@ def demo(session: nox.Session) -> None:
     """Show what lifeguard says of a service whose rollbacks have holes."""
     install(session)
     session.run("python", "examples/multi_cell_migration.py", *session.posargs)
+
+
+@nox.session(name="field-notes", python=OLDEST)
+def field_notes(session: nox.Session) -> None:
+    """Find again what docs/field-notes.md says was found in libraries."""
+    install(session, "pytest", *NOTED)
+    run_pytest(session, "tests/field_notes", "-ra", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
@@ -169,9 +179,8 @@ def mutation(session: nox.Session) -> None:
         session.error(f"The tests found fewer than {MUTATION_SCORE} % of the mutants.")
 
 
-@nox.session(python=OLDEST)
-def nova(session: nox.Session) -> None:
-    """Run Nova's cross-cell resize suite, unmodified, under contracts from outside (`-- --short` for a few tests)."""
+def install_nova(session: nox.Session) -> None:
+    """Install Nova, what its functional tests need, and the package."""
     here = Path(session.virtualenv.location)
     stamp = here / "nova-installed.txt"
     if not stamp.exists() or stamp.read_text() != "\n".join(NOVA):
@@ -182,6 +191,19 @@ def nova(session: nox.Session) -> None:
             link.symlink_to(here / "etc")
         stamp.write_text("\n".join(NOVA))
     install(session, "pytest")
+
+
+@nox.session(python=OLDEST)
+def nova(session: nox.Session) -> None:
+    """Run Nova's cross-cell resize suite, unmodified, under contracts from outside (`-- --short` for a few tests)."""
+    install_nova(session)
     session.run("python", "examples/nova/run.py", *session.posargs)
     if not session.posargs:
         run_pytest(session, "tests/nova")
+
+
+@nox.session(name="nova-explore", python=OLDEST)
+def nova_explore(session: nox.Session) -> None:
+    """Make the calls of Nova's resize fail one by one, for about five minutes (`-- 1200` for 1200 seconds)."""
+    install_nova(session)
+    session.run("python", "examples/nova/run.py", "--explore", *(session.posargs or ["300"]))

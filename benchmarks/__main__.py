@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import lifeguard
-from benchmarks import growth, memory, pairs, starting
+from benchmarks import exploring, growth, memory, pairs, starting
 from benchmarks.measuring import Options, Row
 from benchmarks.report import FORMAT, VERSION, table
 from benchmarks.services import prove_all, which
 
-FAMILIES = (pairs, memory, growth, starting)
+FAMILIES = (pairs, memory, growth, exploring, starting)
 
 
 def main(arguments: list[str] | None = None) -> int:

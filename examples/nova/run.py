@@ -5,6 +5,7 @@
     python examples/nova/run.py -k revert           those whose name contains "revert"
     python examples/nova/run.py --breakages         Nova broken on purpose, in many ways, each of which has to be named
     python examples/nova/run.py --faults            calls that fail in unbroken Nova, and what it then leaves
+    python examples/nova/run.py --explore 300       failures injected instead of mocked, then each call of a resize fails once
     python examples/nova/run.py --threads           native threads in place of eventlet
 
     python examples/nova/run.py --cpu 5             five pairs of runs, without and with contracts: what they cost
@@ -46,6 +47,12 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--breakages", action="store_true", help="break Nova in many ways; each has to be named")
     parser.add_argument(
         "--faults", action="store_true", help="make calls fail in unbroken Nova; what is found has to be found again"
+    )
+    parser.add_argument(
+        "--explore",
+        metavar="SECONDS",
+        type=float,
+        help="the tests of failure with injected faults in place of mocks, then each call of a resize fails once",
     )
     parser.add_argument("--threads", action="store_true", help="native threads in place of eventlet")
     parser.add_argument(
@@ -103,12 +110,27 @@ def run(options: argparse.Namespace, out: TextIO) -> int:
     from examples.nova import breakages, suite
 
     started, cpu = time.monotonic(), time.process_time()
-    if options.breakages or options.faults:
+    if options.explore:
+        bad = run_explored(options, out)
+    elif options.breakages or options.faults:
         ways = breakages.FAULTS if options.faults else breakages.ALL
         bad = breakages.run_all([one for one in ways if chosen(one.name, options)], out)
     else:
         bad = run_tests(suite, [name for name in suite.names() if chosen(name, options)], options, out)
     print(f"{time.monotonic() - started:.1f} s, {time.process_time() - cpu:.1f} s of CPU time", file=out)
+    return bad
+
+
+def run_explored(options: argparse.Namespace, out: TextIO) -> int:
+    """Faults instead of mocks, then an exploration; what the latter finds is printed, and is not bad."""
+    from examples.nova import explored, suite
+
+    with suite.contracts():
+        bad = explored.without_mocks(out, lambda name: chosen(name, options))
+        out.flush()
+        if chosen("each call", options):
+            result = explored.each_call(out, options.explore)
+            bad += bool(result.organic)
     return bad
 
 

@@ -65,6 +65,16 @@ def test_a_failing_spawn_shows_what_was_owed_and_what_was_done() -> None:
     assert "6" == rows["conductor task"][5]
 
 
+def test_faults_in_place_of_mocks_show_the_same() -> None:
+    """Nova's own assertions hold, and nothing is found that its mocks do not show."""
+    code, lines = run("--explore", "1", "-k", "fails")
+    assert 0 == code, "\n".join(lines)
+    assert ["  injected: 1 call(s) of spawn", "  injected: 1 call(s) of destroy"] == [
+        line for line in lines if line.startswith("  injected")
+    ]
+    assert 2 == len([line for line in lines if line.endswith(" not allowed 0")])
+
+
 @pytest.mark.parametrize("how", [[], ["--threads"]], ids=["eventlet", "threads"])
 def test_all_of_novas_tests_pass_and_nothing_is_found_that_is_not_allowed(how: list[str]) -> None:
     """Unbroken Nova is not blamed for anything that is not so, and no allowance is left over."""

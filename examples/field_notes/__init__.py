@@ -1,0 +1,1 @@
+"""Libraries explored: see docs/field-notes.md."""
