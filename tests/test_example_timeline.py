@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 def test_the_example_writes_its_page(tmp_path: Path) -> None:
     """One file, with the scopes of all four moves and the findings of the three that have a mistake."""
     output = tmp_path / "page.html"
-    environment = {**os.environ, "PYTHONPATH": str(Path(lifeguard.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(lifeguard.__file__).parents[1]), "PYTHONSAFEPATH": ""}
     command = [sys.executable, "-W", "error", "examples/timeline.py", "-o", str(output)]
     ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (0, f"written: {output}\n", "") == (ran.returncode, ran.stdout, ran.stderr)
