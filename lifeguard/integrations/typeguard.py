@@ -55,7 +55,7 @@ class Live:
 
 
 def lookup(origin_type: Any, args: tuple[Any, ...], extras: tuple[Any, ...]) -> Callable[..., None] | None:
-    """What typeguard asks for a checker (entry point `typeguard.checker_lookup`): ours, where an annotation has `Live`."""
+    """What typeguard asks for a checker, through `lifeguard_typeguard` or directly: ours, where an annotation has `Live`."""
     live = [one for one in extras if isinstance(one, Live)]
     if not live:
         return None
@@ -72,7 +72,8 @@ def lookup(origin_type: Any, args: tuple[Any, ...], extras: tuple[Any, ...]) -> 
     return check
 
 
-if lookup not in typeguard.checker_lookup_functions:  # the entry point may be switched off, or not installed
+_entry = getattr(sys.modules.get("lifeguard_typeguard"), "lookup", None)
+if _entry not in typeguard.checker_lookup_functions:  # the entry point may be switched off, or not installed
     typeguard.checker_lookup_functions.insert(0, lookup)
 
 

@@ -242,7 +242,7 @@ def test_live_takes_a_kind() -> None:
 
 
 def test_the_entry_point(tmp_path: Path) -> None:
-    """Installed, typeguard finds it by itself: this is the entry point of pyproject.toml, read by typeguard."""
+    """Installed, typeguard finds it by itself, and lifeguard is not imported for it: pyproject.toml, read by typeguard."""
     import tomllib
 
     group = "typeguard.checker_lookup"
@@ -256,7 +256,7 @@ def test_the_entry_point(tmp_path: Path) -> None:
     program = (
         f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]\n"
         "import typeguard\n"
-        "print('lifeguard.integrations.typeguard' in sys.modules)\n"
+        "print('lifeguard' in sys.modules)\n"
         "from typing import Annotated\n"
         "from lifeguard import Resource, scope\n"
         "from lifeguard.integrations.typeguard import Live\n"
@@ -268,9 +268,10 @@ def test_the_entry_point(tmp_path: Path) -> None:
         "        typeguard.check_type('b', Annotated[str, Live(image)])\n"
         "    except typeguard.TypeCheckError as error:\n"
         "        print(error)\n"
+        "print([one.__module__ for one in typeguard.checker_lookup_functions if 'lifeguard' in one.__module__])\n"
     )
     ran = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
-    assert ("True\nstr is not a live image: 'b'\n", "") == (ran.stdout, ran.stderr)
+    assert ("False\nstr is not a live image: 'b'\n['lifeguard_typeguard']\n", "") == (ran.stdout, ran.stderr)
 
 
 # -- keys -----------------------------------------------------------------------------------------------------------------
