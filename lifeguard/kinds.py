@@ -77,13 +77,11 @@ class Grace:
     Counts attempts, not time, since a loaded machine has no reliable clock. The scope stops looking as soon as nothing
     is outstanding.
 
-    Args:
+    Attributes:
         attempts: how many times at the most (an int from 1).
         step: called between two looks, to let the background work go on (`eventlet.sleep`, `loop.run_once`, …); may
-            return an
-            awaitable in an `async with`. By default a closing scope waits for the next payment: 1 ms at first, then
-            twice as
-            long each time, up to 100 ms.
+            return an awaitable in an `async with`. By default a closing scope waits for the next payment: 1 ms at
+            first, then twice as long each time, up to 100 ms.
 
     Raises:
         DeclarationError: an `attempts` that is not a positive int, a `step` that cannot be called.
