@@ -272,13 +272,11 @@ class Ledger:
             engine.found = []
             engine.tick()
             known = engine.named(kind, key, chain) if kind is not None and key is not None else None
+            book = next((one for one in chain if not one.closed and (kind is None or one.watches(kind))), None)
             if own and known is not None and not known.book.closed:
                 engine.blame(known, code, text, call)
-            else:
-                for book in chain:
-                    if not book.closed and (kind is None or book.watches(kind)):
-                        engine.complain(book, code, text, call=call, kind=kind, key=key, about=about)
-                        break
+            elif book is not None:
+                engine.complain(book, code, text, call=call, kind=kind, key=key, about=about)
                 for finding in engine.found:
                     finding.generation = known
                     finding.subjects = known.about if known is not None else ()

@@ -9,8 +9,8 @@ Lines, all with `run` (which writer), `n` (number of the line in its run) and `s
 - `kind`: a kind, before it is first mentioned; who may pay it.
 - `scope`, `allow`, `verdict`: what a scope that keeps this journal is, what it allows, what it said in the end.
 - `there`: what was held or remembered when the run began.
-- `open`, `begin`, `end`, `abandon`, `complain`, `breached`, `seed`, `judge`, `close`: the steps of the ledger, with `seq`,
-  the number of the last event after the step.
+- `open`, `begin`, `end`, `abandon`, `complain`, `report`, `breached`, `seed`, `judge`, `close`: the steps of the ledger,
+  with `seq`, the number of the last event after the step.
 """
 
 from __future__ import annotations

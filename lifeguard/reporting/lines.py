@@ -164,7 +164,7 @@ class Lines(ABC):
         about: object,
         own: bool,
     ) -> Line:
-        return {**self._complain(chain, code, text, call, kind, key, about), "own": own}
+        return {**self._complain(chain, code, text, call, kind, key, repr(about)), "own": own}
 
     def _breached(
         self, book: Book, description: str, breach: Breach, key: Key | None, call: Call | None, ident: object

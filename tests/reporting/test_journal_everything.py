@@ -11,9 +11,10 @@ import lifeguard
 
 TESTS = Path(__file__).parent.parent
 FILES = """
-test_allowances test_blindness test_enforcement test_enforcement_chains test_failures test_forms test_forms_generators
+test_allowances test_blindness test_drift test_enforcement test_enforcement_chains test_failures test_forms test_forms_generators
 test_forms_managers test_grace test_nested_calls test_nested_generators test_places test_report test_rules_planted
-test_scopes test_scopes_reach test_shares test_spans test_threads
+test_scopes test_scopes_reach test_shares test_spans test_threads conditions/test_icontract conditions/test_deal
+conditions/test_typeguard
 """.split()
 
 
