@@ -43,7 +43,7 @@ class Finding:
 
     Attributes:
         verdict: "leak", "double release", "use after release", "missing rollback", "failed rollback", "lost reply",
-            "broken rule", "masked" or "check failed".
+            "broken rule", "masked", "check failed" or "organic failure".
         code: the code of the rule; "" where a check of the scenario failed.
         kind: the name of the kind; "" where it is about none.
         key: which one: the plain value, or a text where it is an object.

@@ -26,6 +26,7 @@ Word = Literal[
     "broken rule",
     "masked",
     "check failed",
+    "organic failure",
 ]
 
 _WORDS: Final[dict[str, Word]] = {
@@ -116,6 +117,8 @@ def judge(run: Run, *, first_passes: bool = False) -> Judgement:
     told.lost = tuple(dict.fromkeys(name_of(one.kind, one.key) for one in plan.lost))
     ended = run.ended
     told.ended = problem_text(ended) if ended is not None else ""
+    if not run.timed_out and not plan.fired and told.not_reached and ended is not None:
+        told.findings.append(_by_itself(ended))
     if run.timed_out or not plan.fired:
         return told
     if ended is None:
@@ -128,6 +131,14 @@ def judge(run: Run, *, first_passes: bool = False) -> Judgement:
         if masked is not None:
             told.findings.append(masked)
     return told
+
+
+def _by_itself(ended: BaseException) -> Said:
+    """A run that broke off before anything had been made to fail: it says nothing of the fault, and must not pass for one
+    that found nothing.
+    """
+    text = f"the scenario failed by itself, before anything was made to fail: {problem_text(ended)}"
+    return Said("organic failure", "", "", None, "", text, raised_at(ended), None)
 
 
 def _masked(run: Run, ended: BaseException) -> Said | None:

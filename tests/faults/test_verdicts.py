@@ -499,3 +499,21 @@ def test_prepare_is_given_the_scope_of_each_run() -> None:
 
     assert ("leak", "volume", "root") in found(explore(careless, depth=1))
     assert () == explore(careless, depth=1, prepare=allow).findings
+
+
+def test_a_run_that_breaks_off_by_itself() -> None:
+    """A scenario that works twice and then no more, before its first call, must not look as if nothing could be found."""
+    runs: list[int] = []
+
+    def worn_out() -> None:
+        runs.append(1)
+        if len(runs) > 2:
+            raise ConnectionRefusedError("the port is taken")
+        tidy()
+
+    result = explore(worn_out, depth=1)
+    assert {"organic failure"} == words(result)
+    (finding,) = result.findings
+    assert "before anything was made to fail: ConnectionRefusedError: the port is taken" in finding.message
+    with pytest.raises(AssertionError, match="the port is taken"):
+        result.raise_if_found()
