@@ -32,6 +32,14 @@ ON_ALL_CORES = ["-n", "auto"]
 # What docs/field-notes.md speaks of, in the versions that it speaks of.
 NOTED = "fsspec==2026.9.0 pexpect==4.9.0 ptyprocess==0.7.0 ZODB==6.4 SQLAlchemy==2.1.9 filelock==4.2.11".split()
 
+SLOW = """
+tests/faults/test_example.py tests/faults/test_plugin.py tests/pytest_plugin/test_baseline.py tests/pytest_plugin/test_reports.py
+tests/pytest_plugin/test_runners.py tests/reporting/test_journal_everything.py tests/state_machines
+""".split()
+"""What starts programs and whole test runs of its own takes as long as all the rest. The oldest Python runs it; the others do
+where arguments are given (`nox -s tests-3.13 -- -n auto`).
+"""
+
 # A fixed sample of the mutants, a fifth of them and the first of every function, so that a run ends within minutes.
 MUTANTS = "lifeguard.ledger.*__mutmut_*[14]"
 MUTATION_SCORE = 85.0
@@ -69,9 +77,10 @@ def run_pytest(session: nox.Session, *arguments: str) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests against the built package."""
+    """Run the tests against the built package; what is slow on one Python only, unless arguments are given."""
     install(session, *group("test"))
-    run_pytest(session, *ON_ALL_CORES, *session.posargs)
+    once = [] if session.python == OLDEST or session.posargs else [f"--ignore={path}" for path in SLOW]
+    run_pytest(session, *ON_ALL_CORES, *once, *session.posargs)
 
 
 @nox.session(python=OLDEST)
