@@ -6,6 +6,7 @@ import pytest
 from model.stage import Stage
 
 from lifeguard import context
+from lifeguard.weaving import DROPPED
 
 pytest_plugins = "pytester"
 
@@ -24,3 +25,12 @@ def on() -> Iterator[Stage]:
     stage = Stage()
     yield stage
     stage.close()
+
+
+@pytest.fixture(autouse=True)
+def own_dropped_wrappers() -> Iterator[None]:
+    """What a test has dropped on purpose is told in its own scopes, and in no other test's."""
+    before = DROPPED[:]
+    DROPPED.clear()
+    yield
+    DROPPED[:] = before
