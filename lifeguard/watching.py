@@ -79,8 +79,9 @@ class Woven:
         known = self.receivers.get(id(receiver))
         if known is not None and known() is receiver:
             return
-        if len(self.receivers) >= RECEIVERS:
-            self.receivers.pop(next(iter(self.receivers)), None)
+        while len(self.receivers) >= RECEIVERS:
+            with contextlib.suppress(RuntimeError):  # another thread came between the look and the step
+                self.receivers.pop(next(iter(self.receivers), 0), None)
         with contextlib.suppress(TypeError):
             self.receivers[id(receiver)] = weakref.ref(receiver)
 
@@ -206,7 +207,7 @@ def _returned_short(short: Short, result: object, frame: FrameType) -> bool:
     try:
         lane = fast.find(woven, _receiver(woven, short.arguments))
         if simple.late:
-            short.key = _single_key(woven).parts[0].read(short.arguments, result)
+            short.key = _single_key(woven).ended(short.arguments, result)
         key = short.key
         if lane is not short.lane or not isinstance(key, str | int):
             return False
@@ -320,7 +321,7 @@ def late_acquire(woven: Woven, arguments: Mapping[str, object], began: int, valu
 
 def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site | None, key: object = None) -> Watched:
     thread, actor = context.actor()
-    receiver = arguments.get(woven.receiver) if woven.receiver is not None else None
+    receiver = _receiver(woven, arguments)
     chain, around = context.chain()
     call = Call(
         woven.name,

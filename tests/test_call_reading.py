@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -461,3 +463,20 @@ def test_nothing_of_the_users_is_kept_alive() -> None:
         gc.collect()
         assert [None, None] == [reference() for reference in references]
     assert 2 == len(watched.violations)
+
+
+def test_a_key_of_a_function_without_code() -> None:
+    """What a callable gives back is the same key as what another function takes, whatever its type."""
+    issued = uuid.UUID(int=7)
+    make = acquires(image, key="result")(functools.partial(lambda name: issued))
+
+    @releases(image, key="image_id")
+    def drop(image_id: uuid.UUID) -> None:
+        """Give it back."""
+
+    for _ in range(2):  # the first call finds its lane on the way
+        with watching() as watched:
+            make("a")
+            drop(uuid.UUID(int=7))
+        assert [] == said(watched)
+        assert 0 == watched.watched["image"].unmatched

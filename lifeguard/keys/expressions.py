@@ -79,6 +79,10 @@ class KeyExpression(Reading):
         """
         return value if type(value) is Problem else converted(self.parts[0], value, _to_key)
 
+    def ended(self, arguments: Arguments, result: object) -> Begun:
+        """What `begin` would have given of the one part, had it been read at the end. Never raises."""
+        return take(self.parts[0], arguments, result, _to_key)
+
     def unread(self, error: Exception) -> Problem:
         """What stands for the one part, where reading it raised."""
         return Problem(self.parts[0].source, problem_text(error))

@@ -202,22 +202,11 @@ class Table(_TableFields):
 
     def _catch_up(self) -> None:
         """Write what was logged since the last time into the index."""
-        while True:  # until no plain release came between
-            total = self.released + self._filed
-            news = min(total - self._indexed, len(self.log))
-            entries = list(islice(reversed(self.log), news))
-            if total == self.released + self._filed:
-                break
-        if not news:
-            return
-        number = total
-        for entry in entries:
-            number -= 1
+        total, entries = self._news()
+        for number, entry in enumerate(reversed(entries), total - len(entries)):
             key = entry.key if isinstance(entry, Generation) else fields(entry)[0]
             self._index.setdefault(key, []).append((number, entry))
         self._indexed = total
-        for entries in self._index.values() if news > 1 else ():
-            entries.sort(key=_number)
         window = self.log.maxlen
         if window is not None and len(self._index) > 2 * window:
             oldest = total - len(self.log)
@@ -227,6 +216,21 @@ class Table(_TableFields):
                 if (kept := [one for one in entries if one[0] >= oldest])
             }
 
+    def _news(self) -> tuple[int, list[Any]]:
+        """How many were ever logged, and of these what is not in the index yet, the last first.
+
+        Plain releases go on meanwhile: one that comes between is noticed by the numbers, or by the log itself, which
+        refuses to be read on when it has changed.
+        """
+        while True:
+            total = self.released + self._filed
+            try:
+                entries = list(islice(reversed(self.log), min(total - self._indexed, len(self.log))))
+            except RuntimeError:
+                continue
+            if total == self.released + self._filed:
+                return total, entries
+
     def _settled(self, entry: Any) -> Generation:
         key, plain, name, code, offset, seq, who = fields(entry)
         generation = self.shown(key, plain)
@@ -234,10 +238,6 @@ class Table(_TableFields):
         generation.note(Note(seq, "released", name, (code, offset), who.name))
         generation.told[Verb.RELEASE] = Told(seq, who.ident, ())
         return generation
-
-
-def _number(entry: tuple[int, Any]) -> int:
-    return entry[0]
 
 
 class Lane(_LaneFields):
