@@ -35,7 +35,8 @@ def make(lg_f):
         __tracebackhide__ = True
         if not lg_open:
             return await lg_f({passed})
-        lg_call = lg_begin(lg_woven, {read}, "async")
+        {fast}
+        lg_call = lg_begin(lg_woven, {read}, "async"{value})
         try:
             if lg_call is not None and lg_call.saboteurs:
                 await lg_entering(lg_call)
@@ -49,49 +50,6 @@ def make(lg_f):
             lg_raised(lg_call, lg_error)
             raise
         lg_returned(lg_call, lg_result)
-        return lg_result
-    return {name}
-"""
-
-_ASYNC_SIMPLE = """\
-def make(lg_f):
-    async def {name}({parameters}):
-        __tracebackhide__ = True
-        if not lg_open:
-            return await lg_f({passed})
-        lg_began = lg_clock.seq
-        {early}
-        lg_inside = None if lg_observed else lg_enter(lg_woven, {receiver}, lg_key)
-        if lg_inside is None:
-            lg_call = lg_begin(lg_woven, {read}, "async"{value})
-            try:
-                if lg_call is not None and lg_call.saboteurs:
-                    await lg_entering(lg_call)
-                lg_result = await lg_f({passed})
-                if lg_call is not None and lg_call.saboteurs:
-                    await lg_leaving(lg_call, lg_result)
-            except lg_GeneratorExit:
-                lg_abandoned(lg_call)
-                raise
-            except lg_BaseException as lg_error:
-                lg_raised(lg_call, lg_error)
-                raise
-            lg_returned(lg_call, lg_result)
-            return lg_result
-        try:
-            lg_result = await lg_f({passed})
-        except lg_GeneratorExit:
-            lg_inside.leave()
-            raise
-        except lg_BaseException as lg_error:
-            lg_inside.leave()
-            lg_raised(lg_late_awaited(lg_woven, {read}, lg_began, lg_inside{value}), lg_error)
-            raise
-        lg_inside.leave()
-        {late}
-        if {done}:
-            return lg_result
-        lg_returned(lg_late_awaited(lg_woven, {read}, lg_began, lg_inside, lg_key), lg_result)
         return lg_result
     return {name}
 """
@@ -163,8 +121,26 @@ _BY_FORM = {
     "async with": _MANAGER,
 }
 
-# In the two templates of the fast lane no call stands between the last check and the last change, nor a jump backwards:
-# `lifeguard.ledger.lanes` says why.
+_ASYNC_FAST = """\
+lg_began = lg_clock.seq
+        {early}
+        lg_inside = None if lg_observed else lg_enter(lg_woven, {receiver}, lg_key)
+        if lg_inside is not None:
+            try:
+                lg_result = await lg_f({passed})
+            except lg_GeneratorExit:
+                lg_inside.leave()
+                raise
+            except lg_BaseException as lg_error:
+                lg_inside.leave()
+                lg_raised(lg_late_awaited(lg_woven, {read}, lg_began, lg_inside{value}), lg_error)
+                raise
+            lg_inside.leave()
+            {late}
+            if {done}:
+                return lg_result
+            lg_returned(lg_late_awaited(lg_woven, {read}, lg_began, lg_inside, lg_key), lg_result)
+            return lg_result"""
 
 _ACQUIRE = """\
 def make(lg_f):
@@ -181,7 +157,53 @@ def make(lg_f):
             raise
         if lg_call is None:
             {late}
-            try:
+            {end}
+            lg_call = lg_late_acquire(lg_woven, {read}, lg_began, lg_key)
+        lg_returned(lg_call, lg_result)
+        return lg_result
+    return {name}
+"""
+
+_RELEASE = """\
+def make(lg_f):
+    def {name}({parameters}):
+        __tracebackhide__ = True
+        if not lg_open:
+            return lg_f({passed})
+        lg_began = lg_clock.seq
+        {early}
+        {named}
+        lg_call = lg_begin(lg_woven, {read}, "sync", lg_key) if lg_held is None else None
+        try:
+            lg_result = lg_f({passed})
+        except lg_BaseException as lg_error:
+            if lg_held is not None:
+                lg_call = lg_late(lg_woven, {read}, lg_began, lg_key, lg_held)
+            lg_raised(lg_call, lg_error)
+            raise
+        if lg_held is not None:
+            {end}
+            lg_call = lg_late(lg_woven, {read}, lg_began, lg_key, lg_held)
+        lg_returned(lg_call, lg_result)
+        return lg_result
+    return {name}
+"""
+
+# What follows stands in the last two templates: with the compiled helper a call of it; without one the same inline. There no
+# call stands between the last check and the last change, nor a jump backwards: `lifeguard.ledger.lanes` says why.
+
+_ACQUIRED_COMPILED = """\
+if lg_acquired(lg_woven, lg_name, lg_key, {receiver}):
+                return lg_result"""
+
+_NAMED_COMPILED = "lg_held = lg_named(lg_woven, lg_key, {receiver})"
+
+_DONE_COMPILED = """\
+if lg_{done}(lg_woven, lg_name, lg_key, lg_held):
+                return lg_result"""
+
+_ACQUIRED = """\
+try:
                 lg_lane = lg_lanes()[lg_woven]
                 lg_frame = lg_getframe(1)
                 lg_code = lg_frame.f_code
@@ -203,38 +225,17 @@ def make(lg_f):
                         return lg_result
             except lg_Exception:
                 pass
-            lg_frame = lg_code = None
-            lg_call = lg_late_acquire(lg_woven, {read}, lg_began, lg_key)
-        lg_returned(lg_call, lg_result)
-        return lg_result
-    return {name}
-"""
+            lg_frame = lg_code = None"""
 
-_RELEASE = """\
-def make(lg_f):
-    def {name}({parameters}):
-        __tracebackhide__ = True
-        if not lg_open:
-            return lg_f({passed})
-        lg_began = lg_clock.seq
-        lg_call = None
-        {early}
-        try:
+_NAMED = """\
+try:
             lg_lane = lg_lanes()[lg_woven]
             lg_held = lg_lane.held[lg_key] if lg_type(lg_key) is lg_str or lg_type(lg_key) is lg_int else None
         except lg_Exception:
-            lg_held = None
-        if lg_held is None:
-            lg_call = lg_begin(lg_woven, {read}, "sync", lg_key)
-        try:
-            lg_result = lg_f({passed})
-        except lg_BaseException as lg_error:
-            if lg_held is not None:
-                lg_call = lg_late(lg_woven, {read}, lg_began, lg_key, lg_held)
-            lg_raised(lg_call, lg_error)
-            raise
-        if lg_held is not None:
-            try:
+            lg_held = None"""
+
+_DONE = """\
+try:
                 lg_frame = lg_getframe(1)
                 lg_code = lg_frame.f_code
                 if lg_code.co_filename in lg_files{known}:
@@ -242,81 +243,27 @@ def make(lg_f):
                     lg_seq = lg_clock.seq
                     lg_next = lg_seq + 1
                     lg_table = lg_lane.table
-                    {done}
+                    {record}
+                    if lg_clock.seq is lg_seq and lg_key in lg_lane.held and lg_lane.held[lg_key] is lg_held:
+                        lg_clock.seq = lg_next
+                        {change}
+                        return lg_result
             except lg_Exception:
                 pass
-            lg_frame = lg_code = None
-            lg_call = lg_late(lg_woven, {read}, lg_began, lg_key, lg_held)
-        lg_returned(lg_call, lg_result)
-        return lg_result
-    return {name}
-"""
+            lg_frame = lg_code = None"""
 
-_ACQUIRE_COMPILED = """\
-def make(lg_f):
-    def {name}({parameters}):
-        __tracebackhide__ = True
-        if not lg_open:
-            return lg_f({passed})
-        lg_began = lg_clock.seq
-        {early}
-        try:
-            lg_result = lg_f({passed})
-        except lg_BaseException as lg_error:
-            lg_raised(lg_call or lg_late(lg_woven, {read}, lg_began{value}), lg_error)
-            raise
-        if lg_call is None:
-            {late}
-            if lg_acquired(lg_woven, lg_name, lg_key, {receiver}):
-                return lg_result
-            lg_call = lg_late_acquire(lg_woven, {read}, lg_began, lg_key)
-        lg_returned(lg_call, lg_result)
-        return lg_result
-    return {name}
-"""
-
-_RELEASE_COMPILED = """\
-def make(lg_f):
-    def {name}({parameters}):
-        __tracebackhide__ = True
-        if not lg_open:
-            return lg_f({passed})
-        lg_began = lg_clock.seq
-        {early}
-        lg_held = lg_named(lg_woven, lg_key, {receiver})
-        lg_call = lg_begin(lg_woven, {read}, "sync", lg_key) if lg_held is None else None
-        try:
-            lg_result = lg_f({passed})
-        except lg_BaseException as lg_error:
-            if lg_held is not None:
-                lg_call = lg_late(lg_woven, {read}, lg_began, lg_key, lg_held)
-            lg_raised(lg_call, lg_error)
-            raise
-        if lg_held is not None:
-            if lg_{done}(lg_woven, lg_name, lg_key, lg_held):
-                return lg_result
-            lg_call = lg_late(lg_woven, {read}, lg_began, lg_key, lg_held)
-        lg_returned(lg_call, lg_result)
-        return lg_result
-    return {name}
-"""
+_RECORD_RELEASE = "lg_entry = (lg_key, lg_held, lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_runs)"
 
 _RELEASED = """\
-lg_entry = (lg_key, lg_held, lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_runs)
-                    if lg_clock.seq is lg_seq and lg_key in lg_lane.held and lg_lane.held[lg_key] is lg_held:
-                        lg_clock.seq = lg_next
-                        lg_table.released += 1
+lg_table.released += 1
                         del lg_lane.held[lg_key]
-                        lg_table.log.append(lg_entry)
-                        return lg_result"""
+                        lg_table.log.append(lg_entry)"""
+
+_RECORD_USE = "lg_plain = lg_used(lg_held, (lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_runs))"
 
 _USED = """\
-lg_plain = lg_used(lg_held, (lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_runs))
-                    if lg_clock.seq is lg_seq and lg_key in lg_lane.held and lg_lane.held[lg_key] is lg_held:
-                        lg_clock.seq = lg_next
-                        lg_table.used += 1
-                        lg_lane.held[lg_key] = lg_plain
-                        return lg_result"""
+lg_table.used += 1
+                        lg_lane.held[lg_key] = lg_plain"""
 
 _NO_KEY_YET = """\
 lg_call = lg_begin(lg_woven, {read}, "sync") if lg_observed else None"""
@@ -334,6 +281,10 @@ try:
 {indent}    lg_key = lg_unread(lg_woven, lg_error)"""
 
 
+_ENDS = {Verb.ACQUIRE: "acquired", Verb.RELEASE: "released", Verb.USE: "was_used"}
+"""The functions of `lifeguard.fast` that record the end of a call."""
+
+
 def source(
     form: str, simple: Simple | None, *, receiver: str | None, name: str, parameters: str, passed: str, read: str
 ) -> str:
@@ -348,37 +299,39 @@ def source(
         passed: as they are passed on.
         read: an expression for the arguments that the contracts read.
     """
+    common = {"name": name, "parameters": parameters, "passed": passed, "read": read}
     if simple is None or form not in ("function", "coroutine"):
-        return _BY_FORM[form].format(name=name, parameters=parameters, passed=passed, read=read)
+        return _BY_FORM[form].format(**common, fast="", value="")
     code = re.sub(r"^result\b", "lg_result", simple.code)  # an expression has one name, at its front
-    common = {"name": name, "parameters": parameters, "passed": passed, "read": read, "receiver": receiver}
-    releases = simple.verb is Verb.RELEASE
     early = f"lg_key = {code}" if code.isidentifier() else _KEY.format(code=code, indent=" " * 8)
+    late = _KEY.format(code=code, indent=" " * 12) if simple.late else ""
+    value = "" if simple.late else ", lg_key"
     if form == "coroutine":
-        ends = {Verb.ACQUIRE: "acquired", Verb.RELEASE: "released", Verb.USE: "was_used"}
         what = receiver if simple.verb is Verb.ACQUIRE else "lg_inside.held"
-        return _ASYNC_SIMPLE.format(
-            **common,
+        fast = _ASYNC_FAST.format(
+            passed=passed,
+            read=read,
+            receiver=receiver,
             early="lg_key = None" if simple.late else early,
-            late=_KEY.format(code=code, indent=" " * 8) if simple.late else "",
-            value="" if simple.late else ", lg_key",
-            done=f"lg_{ends[simple.verb]}(lg_woven, lg_name, lg_key, {what})",
+            late=late,
+            value=value,
+            done=f"lg_{_ENDS[simple.verb]}(lg_woven, lg_name, lg_key, {what})",
         )
+        return _ASYNC.format(**common, fast=fast, value=value)
     if simple.verb is Verb.ACQUIRE:
-        template = _ACQUIRE if COMPILED is None else _ACQUIRE_COMPILED
-        return template.format(
-            **common,
-            early=_NO_KEY_YET.format(read=read) if simple.late else _KEY_NOW.format(key=early, read=read),
-            late=_KEY.format(code=code, indent=" " * 12) if simple.late else "",
-            value="" if simple.late else ", lg_key",
+        end = (_ACQUIRED if COMPILED is None else _ACQUIRED_COMPILED).format(
+            receiver=receiver,
             known=f"and lg_id({receiver}) in lg_lane.receivers" if receiver else "",
             identity=f"lg_id({receiver})" if receiver else "None",
         )
-    if COMPILED is not None:
-        return _RELEASE_COMPILED.format(**common, early=early, done="released" if releases else "was_used")
-    return _RELEASE.format(
-        **common,
-        early=early,
+        early = _NO_KEY_YET.format(read=read) if simple.late else _KEY_NOW.format(key=early, read=read)
+        return _ACQUIRE.format(**common, early=early, late=late, value=value, end=end)
+    releases = simple.verb is Verb.RELEASE
+    named = (_NAMED if COMPILED is None else _NAMED_COMPILED).format(receiver=receiver)
+    end = (_DONE if COMPILED is None else _DONE_COMPILED).format(
+        done=_ENDS[simple.verb],
         known=f" and lg_type({receiver}) in lg_lane.classes" if receiver else "",
-        done=_RELEASED if releases else _USED,
+        record=_RECORD_RELEASE if releases else _RECORD_USE,
+        change=_RELEASED if releases else _USED,
     )
+    return _RELEASE.format(**common, early=early, named=named, end=end)

@@ -231,10 +231,9 @@ class Ledger:
             engine = self._engine
             engine.found = []
             engine.tick()
-            for book in chain:
-                if not book.closed and (kind is None or book.watches(kind)):
-                    engine.complain(book, code, text, call=call, kind=kind, key=key, about=about)
-                    break
+            book = _first_open(chain, kind)
+            if book is not None:
+                engine.complain(book, code, text, call=call, kind=kind, key=key, about=about)
             if self._recorders:
                 self._recorded("complain", chain, code, text, call, kind, key, about)
             return engine.found
@@ -272,7 +271,7 @@ class Ledger:
             engine.found = []
             engine.tick()
             known = engine.named(kind, key, chain) if kind is not None and key is not None else None
-            book = next((one for one in chain if not one.closed and (kind is None or one.watches(kind))), None)
+            book = _first_open(chain, kind)
             if own and known is not None and not known.book.closed:
                 engine.blame(known, code, text, call)
             elif book is not None:
@@ -503,6 +502,11 @@ class Ledger:
         observed.clear()
         self.__init__()  # type: ignore[misc]
         self._engine.clock, self.observed = clock, observed
+
+
+def _first_open(chain: tuple[Book, ...], kind: Kind | None) -> Book | None:
+    """The scope that a finding about a kind, or about none, goes to."""
+    return next((book for book in chain if not book.closed and (kind is None or book.watches(kind))), None)
 
 
 def _closed_book() -> Book:
