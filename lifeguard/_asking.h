@@ -141,12 +141,13 @@ static PyObject *place_of_call(PyThreadState *state, int *offset) {
     return step ? Py_NewRef(Py_None) : NULL;
 }
 
-/* The way of the running context: borrowed from the context, NULL without an exception where there is none. */
+/* The flow of the running context: a new reference, NULL without an exception where there is none. */
 static FlowObject *flow_now(void) {
     PyObject *flow;
     if (PyContextVar_Get(flow_var, NULL, &flow) < 0 || flow == NULL) { PyErr_Clear(); return NULL; }
-    Py_DECREF(flow); /* the context holds it on */
-    return Py_IS_TYPE(flow, &FlowType) ? (FlowObject *)flow : NULL;
+    if (Py_IS_TYPE(flow, &FlowType)) return (FlowObject *)flow;
+    Py_DECREF(flow);
+    return NULL;
 }
 
 /* The lane of a function there: borrowed from the flow, NULL without an exception where there is none.

@@ -67,16 +67,19 @@ PyDoc_STRVAR(way_acquired_doc, "acquired(key, receiver, frame=None)\n--\n\n"
 
 static PyObject *way_acquired(WayObject *self, PyObject *const *args, Py_ssize_t count) {
     TAKES("acquired", 2)
-    LaneObject *lane = is_plain_key(args[0]) ? lane_in(flow_now(), self) : NULL;
-    if (lane == NULL || !knows_receiver(lane, args[1])) Py_RETURN_FALSE;
+    FlowObject *flow = is_plain_key(args[0]) ? flow_now() : NULL;
+    if (flow == NULL) Py_RETURN_FALSE;
     PyThreadState *state = PyThreadState_Get();
-    int offset;
-    PyObject *code = place_of(state, frame, &offset);
-    if (code == NULL) Py_RETURN_FALSE;
-    Py_INCREF(lane);
-    PyObject *who = runner_inside(state, running(flow_now()));
-    int done = acquire(lane, self->name, args[0], args[1], code, offset, who);
-    Py_DECREF(lane);
+    LaneObject *lane = lane_in(flow, self);
+    int offset, done = 0;
+    PyObject *code = lane != NULL && knows_receiver(lane, args[1]) ? place_of(state, frame, &offset) : NULL;
+    if (code != NULL) {
+        Py_INCREF(lane);
+        PyObject *who = runner_inside(state, running(flow));
+        done = acquire(lane, self->name, args[0], args[1], code, offset, who);
+        Py_DECREF(lane);
+    }
+    Py_DECREF(flow);
     return PyBool_FromLong(done);
 }
 
@@ -85,11 +88,15 @@ PyDoc_STRVAR(named_doc, "named(key, receiver)\n--\n\n"
 
 static PyObject *way_named(WayObject *self, PyObject *const *args, Py_ssize_t count) {
     if (count != 2) return PyErr_Format(PyExc_TypeError, "named() takes 2 arguments, not %zd", count);
-    LaneObject *lane = is_plain_key(args[0]) ? lane_in(flow_now(), self) : NULL;
-    if (lane == NULL || lane->held == NULL || !knows_class(lane, args[1])) Py_RETURN_NONE;
-    PyObject *held = PyDict_GetItemWithError(lane->held, args[0]);
-    if (held == NULL) { PyErr_Clear(); Py_RETURN_NONE; }
-    return Py_NewRef(held);
+    FlowObject *flow = is_plain_key(args[0]) ? flow_now() : NULL;
+    LaneObject *lane = lane_in(flow, self);
+    PyObject *held = NULL;
+    if (lane != NULL && lane->held != NULL && knows_class(lane, args[1])) {
+        held = Py_XNewRef(PyDict_GetItemWithError(lane->held, args[0]));
+        if (held == NULL) PyErr_Clear();
+    }
+    Py_XDECREF(flow);
+    return held != NULL ? held : Py_NewRef(Py_None);
 }
 
 /* Take a key out of a dict, if this stands there. */
@@ -148,21 +155,21 @@ PyDoc_STRVAR(way_released_doc, "released(key, held, frame=None)\n--\n\n"
 
 static PyObject *way_released(WayObject *self, PyObject *const *args, Py_ssize_t count) {
     TAKES("released", 2)
-    FlowObject *flow = flow_now();
-    TableObject *table = Py_IS_TYPE(args[1], &PlainType) ? table_of(lane_in(flow, self)) : NULL;
-    if (table == NULL) Py_RETURN_FALSE;
-    Py_INCREF(table);
-    PyObject *code = NULL, *who = NULL;
+    FlowObject *flow = Py_IS_TYPE(args[1], &PlainType) ? flow_now() : NULL;
+    TableObject *table = table_of(lane_in(flow, self));
     int offset = 0, done = 0;
-    if (table->append != Py_None) {
+    if (table != NULL) {
         PyThreadState *state = PyThreadState_Get();
-        code = place_of(state, frame, &offset);
-        if (code == NULL) goto end;
-        who = runner_inside(state, running(flow_now()));
+        int remembers = table->append != Py_None;
+        PyObject *code = remembers ? place_of(state, frame, &offset) : NULL;
+        if (code != NULL || !remembers) {
+            Py_INCREF(table);
+            PyObject *who = remembers ? runner_inside(state, running(flow)) : NULL;
+            done = release(table, self->name, args[0], (PlainObject *)args[1], code, offset, who);
+            Py_DECREF(table);
+        }
     }
-    done = release(table, self->name, args[0], (PlainObject *)args[1], code, offset, who);
-end:
-    Py_DECREF(table);
+    Py_XDECREF(flow);
     return PyBool_FromLong(done);
 }
 
@@ -210,23 +217,38 @@ PyDoc_STRVAR(way_used_doc, "was_used(key, held, frame=None)\n--\n\n"
 
 static PyObject *way_used(WayObject *self, PyObject *const *args, Py_ssize_t count) {
     TAKES("was_used", 2)
-    PyThreadState *state = PyThreadState_Get();
-    TableObject *table = Py_IS_TYPE(args[1], &PlainType) ? table_of(lane_in(flow_now(), self)) : NULL;
+    FlowObject *flow = Py_IS_TYPE(args[1], &PlainType) ? flow_now() : NULL;
+    TableObject *table = table_of(lane_in(flow, self));
     int offset, done = 0;
-    PyObject *code = table == NULL ? NULL : place_of(state, frame, &offset);
-    if (code == NULL) Py_RETURN_FALSE;
-    Py_INCREF(table);
-    PyObject *who = runner_inside(state, running(flow_now()));
-    Py_XINCREF(who);
-    done = use(table, self->name, args[0], (PlainObject *)args[1], code, offset, who);
-    Py_XDECREF(who);
-    Py_DECREF(table);
+    PyThreadState *state = PyThreadState_Get();
+    PyObject *code = table != NULL ? place_of(state, frame, &offset) : NULL;
+    if (code != NULL) {
+        Py_INCREF(table);
+        PyObject *who = Py_XNewRef(runner_inside(state, running(flow)));
+        done = use(table, self->name, args[0], (PlainObject *)args[1], code, offset, who);
+        Py_XDECREF(who);
+        Py_DECREF(table);
+    }
+    Py_XDECREF(flow);
     return PyBool_FromLong(done);
 }
 
 /* -- coroutines ------------------------------------------------------------------------------------------------------ */
 
 static long long calls; /* the numbers of plain calls count downwards, those of the long way upwards */
+
+/* Make the flow of a call current. Setting a variable may run finalisers: what the call names is looked up afterwards. */
+static int enter_flow(WayObject *self, FlowObject *call, PyObject *key) {
+    PyObject *token = PyContextVar_Set(flow_var, (PyObject *)call);
+    if (token == NULL) return 0;
+    Py_DECREF(token);
+    call->began = the_clock->seq;
+    if (self->acquires) return 1;
+    LaneObject *lane = lane_in(call, self);
+    call->held = lane == NULL || lane->held == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(lane->held, key));
+    if (call->held == NULL) leave(call);
+    return call->held != NULL;
+}
 
 PyDoc_STRVAR(way_enter_doc, "enter(key, receiver, woven)\n--\n\n"
     "A call of a coroutine function begins: its flow, which is current from now on; None where it is not plain.");
@@ -241,47 +263,25 @@ static PyObject *way_enter(WayObject *self, PyObject *const *args, Py_ssize_t co
         PyObject *found = PyObject_CallFunctionObjArgs(find_lane, args[2], args[1], NULL);
         if (found == NULL) PyErr_Clear();
         Py_XDECREF(found); /* among the lanes of the context, if it is one */
-        flow = flow_now();
+        Py_XSETREF(flow, flow_now());
         lane = lane_in(flow, self);
-        if (lane == NULL || !knows_receiver(lane, args[1])) Py_RETURN_NONE;
+        if (lane != NULL && !knows_receiver(lane, args[1])) lane = NULL;
     }
-    if (!self->acquires && (lane->held == NULL || PyDict_GetItemWithError(lane->held, args[0]) == NULL)) {
-        PyErr_Clear();
-        Py_RETURN_NONE;
-    }
-    int offset;
-    PyObject *code = place_of_call(state, &offset);
-    if (code != NULL) call = new_flow(flow->lanes, running(flow), --calls);
-    if (call == NULL) { PyErr_Clear(); Py_XDECREF(code); Py_RETURN_NONE; }
-    call->code = code;
-    call->offset = offset;
-    PyObject *token = PyContextVar_Set(flow_var, (PyObject *)call);
-    if (token == NULL) { PyErr_Clear(); Py_DECREF(call); Py_RETURN_NONE; }
-    Py_DECREF(token);
-    call->began = the_clock->seq;
-    if (!self->acquires) {
-        lane = lane_in(call, self);
-        PyObject *held = lane == NULL || lane->held == NULL ? NULL : PyDict_GetItemWithError(lane->held, args[0]);
-        if (held == NULL) { /* setting the variable may have run a finaliser */
-            PyErr_Clear();
-            leave(call);
-            Py_DECREF(call);
-            Py_RETURN_NONE;
+    int offset, named = self->acquires || (lane != NULL && lane->held != NULL && PyDict_Contains(lane->held, args[0]) > 0);
+    PyObject *code = lane != NULL && named ? place_of_call(state, &offset) : NULL;
+    if (code != NULL) {
+        call = new_flow(flow->lanes, running(flow), --calls);
+        if (call == NULL) {
+            Py_DECREF(code);
+        } else {
+            call->code = code;
+            call->offset = offset;
+            if (!enter_flow(self, call, args[0])) Py_CLEAR(call);
         }
-        call->held = Py_NewRef(held);
     }
-    return (PyObject *)call;
-}
-
-/* What the end of a call needs: the lane that its context has now, and who runs there. The call has been left. */
-static LaneObject *at_end(WayObject *self, FlowObject *call, PyThreadState *state, PyObject **who) {
-    leave(call);
-    FlowObject *flow = flow_now();
-    LaneObject *lane = (LaneObject *)Py_XNewRef((PyObject *)lane_in(flow, self));
-    if (lane == NULL) return NULL;
-    *who = Py_XNewRef(runner_inside(state, running(flow_now())));
-    if (*who == NULL) Py_CLEAR(lane);
-    return lane;
+    Py_XDECREF(flow);
+    if (PyErr_Occurred()) PyErr_Clear();
+    return call != NULL ? (PyObject *)call : Py_NewRef(Py_None);
 }
 
 PyDoc_STRVAR(way_ended_doc, "ended(call, key, receiver)\n--\n\n"
@@ -291,25 +291,26 @@ static PyObject *way_ended(WayObject *self, PyObject *const *args, Py_ssize_t co
     if (count != 3) return PyErr_Format(PyExc_TypeError, "ended() takes 3 arguments, not %zd", count);
     if (!Py_IS_TYPE(args[0], &FlowType)) return PyErr_Format(PyExc_TypeError, "no call: %R", args[0]);
     FlowObject *call = (FlowObject *)args[0];
-    PyObject *who = NULL, *key = args[1];
-    LaneObject *lane = at_end(self, call, PyThreadState_Get(), &who);
-    TableObject *table = table_of(lane);
+    PyObject *key = args[1], *receiver = args[2];
+    leave(call);
+    FlowObject *flow = is_plain_key(key) && call->code != NULL ? flow_now() : NULL;
+    LaneObject *lane = (LaneObject *)Py_XNewRef((PyObject *)lane_in(flow, self));
+    PyObject *table = lane == NULL ? NULL : Py_XNewRef((PyObject *)table_of(lane));
     int done = 0;
-    if (table != NULL && is_plain_key(key) && call->code != NULL) {
-        Py_INCREF(call->code);
-        if (!self->acquires) {
-            int held = call->held != NULL && Py_IS_TYPE(call->held, &PlainType);
-            if (!held) Py_DECREF(call->code);
-            else if (self->uses) done = use(table, self->name, key, (PlainObject *)call->held, call->code, call->offset, who);
-            else done = release(table, self->name, key, (PlainObject *)call->held, call->code, call->offset, who);
-        } else if (knows_receiver(lane, args[2])) {
-            done = acquire(lane, self->name, key, args[2], call->code, call->offset, who);
-        } else {
-            Py_DECREF(call->code);
-        }
+    if (table != NULL && (self->acquires ? knows_receiver(lane, receiver) : Py_IS_TYPE(call->held, &PlainType))) {
+        PyObject *who = Py_XNewRef(runner_inside(PyThreadState_Get(), running(flow)));
+        PyObject *code = Py_NewRef(call->code);
+        if (self->acquires)
+            done = acquire(lane, self->name, key, receiver, code, call->offset, who);
+        else if (self->uses)
+            done = use((TableObject *)table, self->name, key, (PlainObject *)call->held, code, call->offset, who);
+        else
+            done = release((TableObject *)table, self->name, key, (PlainObject *)call->held, code, call->offset, who);
+        Py_XDECREF(who);
     }
-    Py_XDECREF(who);
+    Py_XDECREF(table);
     Py_XDECREF(lane);
+    Py_XDECREF(flow);
     return PyBool_FromLong(done);
 }
 

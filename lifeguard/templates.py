@@ -146,14 +146,15 @@ def make(lg_f):
         __tracebackhide__ = True
         if not lg_open:
             return lg_f({passed})
-        lg_began = lg_clock.{last}
         {early}
+        else:
+            lg_began = lg_clock.{last}
         try:
             lg_result = lg_f({passed})
         except lg_BaseException as lg_error:
-            lg_raised(lg_call or lg_late(lg_woven, {read}, lg_began{value}), lg_error)
+            lg_raised(lg_call if lg_began is None else lg_late(lg_woven, {read}, lg_began{value}), lg_error)
             raise
-        if lg_call is None:
+        if lg_began is not None:
             {late}
             {end}
             lg_call = lg_late_acquire(lg_woven, {read}, lg_began, lg_key)
@@ -277,12 +278,14 @@ lg_table.used += 1
                         lg_lane.held[lg_key] = lg_plain"""
 
 _NO_KEY_YET = """\
-lg_call = lg_begin(lg_woven, {read}, "sync") if lg_observed else None"""
+if lg_observed:
+            lg_began = None
+            lg_call = lg_begin(lg_woven, {read}, "sync")"""
 
 _KEY_NOW = """\
 {key}
-        lg_call = None
         if lg_observed or not (lg_type(lg_key) is lg_str or lg_type(lg_key) is lg_int):
+            lg_began = None
             lg_call = lg_begin(lg_woven, {read}, "sync", lg_key)"""
 
 _KEY = """\
