@@ -4,7 +4,9 @@
    through what is public. */
 #define KNOWN_INSIDE (PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030E0000)
 #if KNOWN_INSIDE
+#include <internal/pycore_context.h>
 #include <internal/pycore_frame.h>
+#include <internal/pycore_hamt.h>
 #endif
 
 static PyObject *flow_var;      /* lifeguard.context.FLOW */
@@ -149,6 +151,44 @@ static FlowObject *flow_now(void) {
     Py_DECREF(flow);
     return NULL;
 }
+
+#if KNOWN_INSIDE
+#if PY_VERSION_HEX < 0x030C0000 /* Python/hamt.c has it to itself there */
+typedef struct {
+    PyObject_VAR_HEAD
+    uint32_t b_bitmap;
+    PyObject *b_array[1];
+} PyHamtNode_Bitmap;
+#endif
+
+static PyTypeObject *bitmap_type; /* of the nodes of a context's tree that are small, as their root nearly always is */
+
+static int is_bitmap(PyObject *node) {
+    if (Py_TYPE(node) == bitmap_type) return 1;
+    if (bitmap_type != NULL || strcmp(Py_TYPE(node)->tp_name, "hamt_bitmap_node") != 0) return 0;
+    bitmap_type = Py_TYPE(node); /* a static type of the interpreter */
+    return 1;
+}
+
+/* Whether the flow of a call that has ended, which is the current one, is known to nobody else, so that it can be that of the
+   next call, and no variable has to be set. The caller holds one reference to it.
+
+   A context keeps its variables in a tree that is never changed: setting one makes another tree, and a copy of a context
+   has the same. So the flow is ours alone where the context is alone with its tree, the tree with its root, the root with
+   the flow, and no record and no other flow refers to that: then no context was copied since it was set, or none of the
+   copies is left. */
+static int is_alone(PyThreadState *state, FlowObject *flow) {
+    if (flow->ident == 0 || flow->running || Py_REFCNT(flow) != 2 || state->context == NULL) return 0;
+    PyHamtObject *tree = ((PyContext *)state->context)->ctx_vars;
+    if (Py_REFCNT(tree) != 1 || Py_REFCNT(tree->h_root) != 1 || !is_bitmap((PyObject *)tree->h_root)) return 0;
+    PyHamtNode_Bitmap *root = (PyHamtNode_Bitmap *)tree->h_root;
+    for (Py_ssize_t i = 0; i + 1 < Py_SIZE(root); i += 2)
+        if (root->b_array[i] == flow_var) return root->b_array[i + 1] == (PyObject *)flow;
+    return 0;
+}
+#else
+static int is_alone(PyThreadState *state, FlowObject *flow) { return 0; }
+#endif
 
 /* The lane of a function there: borrowed from the flow, NULL without an exception where there is none.
 

@@ -238,16 +238,21 @@ static PyObject *way_used(WayObject *self, PyObject *const *args, Py_ssize_t cou
 static long long calls; /* the numbers of plain calls count downwards, those of the long way upwards */
 
 /* Make the flow of a call current. Setting a variable may run finalisers: what the call names is looked up afterwards. */
-static int enter_flow(WayObject *self, FlowObject *call, PyObject *key) {
-    PyObject *token = PyContextVar_Set(flow_var, (PyObject *)call);
-    if (token == NULL) return 0;
-    Py_DECREF(token);
-    call->began = the_clock->seq;
-    if (self->acquires) return 1;
-    LaneObject *lane = lane_in(call, self);
-    call->held = lane == NULL || lane->held == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(lane->held, key));
-    if (call->held == NULL) leave(call);
-    return call->held != NULL;
+static FlowObject *enter_flow(PyThreadState *state, FlowObject *flow) {
+    if (is_alone(state, flow)) {
+        FlowObject *outer = (FlowObject *)Py_XNewRef((PyObject *)running(flow->outer));
+        Py_XSETREF(flow->outer, outer);
+        Py_CLEAR(flow->held);
+        Py_CLEAR(flow->code);
+        flow->ident = --calls;
+        flow->running = 1;
+        return (FlowObject *)Py_NewRef((PyObject *)flow);
+    }
+    FlowObject *call = new_flow(flow->lanes, running(flow), --calls);
+    PyObject *token = call == NULL ? NULL : PyContextVar_Set(flow_var, (PyObject *)call);
+    if (token == NULL) Py_CLEAR(call);
+    Py_XDECREF(token);
+    return call;
 }
 
 PyDoc_STRVAR(way_enter_doc, "enter(key, receiver, woven)\n--\n\n"
@@ -269,16 +274,18 @@ static PyObject *way_enter(WayObject *self, PyObject *const *args, Py_ssize_t co
     }
     int offset, named = self->acquires || (lane != NULL && lane->held != NULL && PyDict_Contains(lane->held, args[0]) > 0);
     PyObject *code = lane != NULL && named ? place_of_call(state, &offset) : NULL;
-    if (code != NULL) {
-        call = new_flow(flow->lanes, running(flow), --calls);
-        if (call == NULL) {
-            Py_DECREF(code);
-        } else {
-            call->code = code;
-            call->offset = offset;
-            if (!enter_flow(self, call, args[0])) Py_CLEAR(call);
+    if (code != NULL && (call = enter_flow(state, flow)) != NULL) {
+        call->code = Py_NewRef(code);
+        call->offset = offset;
+        call->began = the_clock->seq;
+        lane = self->acquires ? NULL : lane_in(call, self);
+        if (lane != NULL && lane->held != NULL) call->held = Py_XNewRef(PyDict_GetItemWithError(lane->held, args[0]));
+        if (!self->acquires && call->held == NULL) {
+            leave(call);
+            Py_CLEAR(call);
         }
     }
+    Py_XDECREF(code);
     Py_XDECREF(flow);
     if (PyErr_Occurred()) PyErr_Clear();
     return call != NULL ? (PyObject *)call : Py_NewRef(Py_None);

@@ -461,8 +461,10 @@ def test_a_task_started_before_a_call_is_not_inside_it() -> None:
     assert ["LG103 image 'a'"] == said(watched)
 
 
-def test_a_task_that_outlives_the_call_that_started_it_is_not_inside_the_next_one() -> None:
+@pytest.mark.parametrize("sets", [False, True], ids=["as it was started", "with a variable of its own"])
+def test_a_task_that_outlives_the_call_that_started_it_is_not_inside_the_next_one(sets: bool) -> None:
     """What a call started belongs to that call, and not to whatever is running when it goes on."""
+    variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable")
     children: list[asyncio.Task[None]] = []
 
     @releases(image, key="name")
@@ -473,7 +475,9 @@ def test_a_task_that_outlives_the_call_that_started_it_is_not_inside_the_next_on
 
     def start_child() -> None:
         async def wait_and_delete() -> None:
-            for _ in range(4):
+            if sets:
+                variable.set(1)
+            for _ in range(3):
                 await asyncio.sleep(0)
             Real().delete("b")
 
@@ -483,7 +487,9 @@ def test_a_task_that_outlives_the_call_that_started_it_is_not_inside_the_next_on
         await AsyncReal().create("a")
         await AsyncReal().create("b")
         await delete_slowly("a", start_child)
-        await asyncio.gather(delete_slowly("b", lambda: None), *children)
+        assert not children[0].done()
+        await delete_slowly("b", lambda: None)
+        assert children[0].done()
         await asyncio.gather(*children)
 
     with watching() as watched:
