@@ -275,10 +275,10 @@ def was_used(woven: Any, key: Key, held: Plain, frame: FrameType) -> bool:
 _KEYS: Final = frozenset({str, int})
 
 
-def _acquire(woven: Any, key: object, receiver: object, code: CodeType | None, offset: int) -> bool:
+def _acquire(woven: Any, key: Any, receiver: object, code: CodeType | None, offset: int) -> bool:
     flow = FLOW.get()
     lane = flow.lanes.get(woven.way)
-    if lane is None or not isinstance(key, str | int) or type(key) not in _KEYS:
+    if lane is None or type(key) not in _KEYS:
         return False
     on = None
     if receiver is not None:
@@ -356,19 +356,14 @@ def enter(key: object, receiver: object, woven: Any) -> Flow | None:
         if lane is None or not (simple.late or type(key) in _KEYS):
             return None
         frame = sys._getframe(2)
-        code = frame.f_code
-        if not _is_users(code) and not is_step(code):
-            return None
-        held = None
-        if simple.verb is not Verb.ACQUIRE:
-            held = lane.held.get(key)  # type: ignore[call-overload]
-            if held is None:
+        code: CodeType | None = frame.f_code
+        if code is not woven.caller and not is_caller(woven, frame.f_code):
+            if not is_step(frame.f_code):
                 return None
+            code = None
+        held = None if simple.verb is Verb.ACQUIRE else lane.held[key]  # type: ignore[index]
         flow = Flow(now.lanes, call_around(now) if now.apart else None, -next(_idents))
-        flow.held = held
-        flow.began = CLOCK.seq
-        if not is_step(code):
-            flow.code, flow.offset = code, frame.f_lasti
+        flow.held, flow.code, flow.offset, flow.began = held, code, frame.f_lasti, CLOCK.seq
         FLOW.set(flow)
     except Exception:
         return None
@@ -379,10 +374,9 @@ def ended(woven: Any, flow: Flow, key: Any, receiver: object) -> bool:
     """A call of a coroutine function has returned: it is left, and recorded; False where it is not plain."""
     flow.leave()
     try:
-        verb = woven.simple.verb
-        if verb is Verb.ACQUIRE:
+        if flow.held is None:
             return _acquire(woven, key, receiver, flow.code, flow.offset)
-        step = _release if verb is Verb.RELEASE else _use
+        step = _release if woven.simple.verb is Verb.RELEASE else _use
         return step(woven, key, flow.held, flow.code, flow.offset)
     except Exception:
         return False

@@ -96,10 +96,11 @@ if TYPE_CHECKING or COMPILED is None:
             self.running = ident != 0
             self.apart = outer is not None or self.running  # whether it is worth asking what it is inside of
             self.who: tuple[Who, Who] | None = None  # who runs, and the same inside of this call
-            self.began = 0  # the number of the last event when it began
-            self.held: Plain | None = None  # what it named when it began
-            self.code: Any = None  # where it was made: None where an event loop did
-            self.offset = 0
+
+        began: int  # the number of the last event when the call began
+        held: Plain | None  # what it named then
+        code: Any  # where it was made: None where an event loop did
+        offset: int
 
         @property
         def site(self) -> tuple[Any, int] | None:
