@@ -34,12 +34,12 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     PyObject *kind, *book, *fast, *held, *odd, *log, *append;
-    long long released, used;
+    long long released, used, left_out;
 } TableObject;
 
 typedef struct {
     PyObject_HEAD
-    PyObject *table, *held, *odd, *around, *books, *inside, *receivers, *classes;
+    PyObject *table, *held, *odd, *around, *books, *inside, *receivers, *classes, *limit;
     long long acquired;
     PyObject *receiver; /* the last one that was found among the receivers, compared and never followed */
     PyTypeObject *cls;  /* the last one that was found among the classes, which keep it alive */
@@ -83,12 +83,13 @@ static PyMemberDef clock_members[] = {NUMBER(ClockObject, seq), NUMBER(ClockObje
 
 static PyMemberDef table_members[] = {
     MEMBER(TableObject, kind), MEMBER(TableObject, book), MEMBER(TableObject, fast), MEMBER(TableObject, held),
-    MEMBER(TableObject, odd), MEMBER(TableObject, log), MEMBER(TableObject, append), NUMBER(TableObject, released), NUMBER(TableObject, used), {NULL}};
+    MEMBER(TableObject, odd), MEMBER(TableObject, log), MEMBER(TableObject, append), NUMBER(TableObject, released), NUMBER(TableObject, used),
+    NUMBER(TableObject, left_out), {NULL}};
 
 static PyMemberDef lane_members[] = {
     MEMBER(LaneObject, table), MEMBER(LaneObject, held), MEMBER(LaneObject, odd), MEMBER(LaneObject, around),
     MEMBER(LaneObject, books), MEMBER(LaneObject, inside), MEMBER(LaneObject, receivers), MEMBER(LaneObject, classes),
-    NUMBER(LaneObject, acquired), {NULL}};
+    MEMBER(LaneObject, limit), NUMBER(LaneObject, acquired), {NULL}};
 
 #define VISIT(field) Py_VISIT(self->field)
 #define CLEAR(field) Py_CLEAR(self->field)
@@ -111,7 +112,7 @@ static void table_dealloc(TableObject *self) {
 }
 
 static int lane_traverse(LaneObject *self, visitproc visit, void *arg) {
-    VISIT(table); VISIT(held); VISIT(odd); VISIT(around); VISIT(books); VISIT(inside); VISIT(receivers); VISIT(classes);
+    VISIT(table); VISIT(held); VISIT(odd); VISIT(around); VISIT(books); VISIT(inside); VISIT(receivers); VISIT(classes); VISIT(limit);
     if (PyType_HasFeature(Py_TYPE(self), Py_TPFLAGS_HEAPTYPE)) Py_VISIT(Py_TYPE(self));
     return 0;
 }
@@ -119,7 +120,7 @@ static int lane_traverse(LaneObject *self, visitproc visit, void *arg) {
 static int lane_clear(LaneObject *self) {
     self->receiver = NULL;
     self->cls = NULL;
-    CLEAR(table); CLEAR(held); CLEAR(odd); CLEAR(around); CLEAR(books); CLEAR(inside); CLEAR(receivers); CLEAR(classes);
+    CLEAR(table); CLEAR(held); CLEAR(odd); CLEAR(around); CLEAR(books); CLEAR(inside); CLEAR(receivers); CLEAR(classes); CLEAR(limit);
     return 0;
 }
 
@@ -347,6 +348,51 @@ static int holds(PyObject *held, PyObject *odd, PyObject *key) {
     return found != 0;
 }
 
+/* -- samples (see `lifeguard.keys.sampling`) --------------------------------------------------------------------------- */
+
+static PyObject *draw_lot; /* lifeguard.keys.lot */
+static unsigned int crc_table[256];
+
+static void make_crc_table(void) {
+    for (unsigned int byte = 0; byte < 256; byte++) {
+        unsigned int crc = byte;
+        for (int bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >> 1) ^ 0xEDB88320u : crc >> 1;
+        crc_table[byte] = crc;
+    }
+}
+
+/* The lot that a plain key has drawn; -1 without an exception where that cannot be said. */
+static long long lot_of(PyObject *key) {
+    char digits[24];
+    const char *text = digits;
+    Py_ssize_t length = -1;
+    if (PyUnicode_CheckExact(key)) {
+        if (PyUnicode_IS_COMPACT_ASCII(key)) {
+            text = (const char *)PyUnicode_1BYTE_DATA(key);
+            length = PyUnicode_GET_LENGTH(key);
+        }
+    } else {
+        int overflow;
+        long long number = PyLong_AsLongLongAndOverflow(key, &overflow);
+        if (!overflow) length = PyOS_snprintf(digits, sizeof digits, "%lld", number);
+    }
+    if (length < 0) {
+        PyObject *answer = PyObject_CallOneArg(draw_lot, key);
+        long long drawn = answer == NULL ? -1 : PyLong_AsLongLong(answer);
+        Py_XDECREF(answer);
+        if (PyErr_Occurred()) PyErr_Clear();
+        return drawn;
+    }
+    unsigned int crc = 0xFFFFFFFFu;
+    for (Py_ssize_t i = 0; i < length; i++) crc = crc_table[(crc ^ (unsigned char)text[i]) & 0xFF] ^ (crc >> 8);
+    return (unsigned int)((crc ^ 0xFFFFFFFFu) * 0x9E3779B1u);
+}
+
+/* Whether a plain key is in no scope's sample, on a lane of a scope that watches a sample. */
+static int is_left_out(LaneObject *lane, PyObject *key) {
+    return lot_of(key) >= PyLong_AsLongLong(lane->limit);
+}
+
 /* -- the steps ------------------------------------------------------------------------------------------------------- */
 
 PyDoc_STRVAR(acquired_doc, "acquired(woven, name, key, receiver, frame=None)\n--\n\n"
@@ -357,6 +403,11 @@ static PyObject *acquired(PyObject *module, PyObject *const *args, Py_ssize_t co
     PyObject *key = args[2], *receiver = args[3];
     LaneObject *lane = is_plain_key(key) ? lane_of(args[0]) : NULL;
     if (lane == NULL || !knows_receiver(lane, receiver)) Py_RETURN_FALSE;
+    if (lane->limit != Py_None && is_left_out(lane, key)) {
+        if (!PyObject_TypeCheck(lane->table, &TableType)) Py_RETURN_FALSE;
+        ((TableObject *)lane->table)->left_out++;
+        Py_RETURN_TRUE;
+    }
     Py_INCREF(lane);
     int offset, done = 0;
     PyObject *code = place_of(count == 5 ? args[4] : NULL, &offset);
@@ -406,6 +457,16 @@ static PyObject *named(PyObject *module, PyObject *const *args, Py_ssize_t count
     PyObject *held = PyDict_GetItemWithError(lane->held, args[1]);
     if (held == NULL) { PyErr_Clear(); Py_RETURN_NONE; }
     return Py_NewRef(held);
+}
+
+PyDoc_STRVAR(left_out_doc, "left_out(woven, key, receiver)\n--\n\n"
+    "Whether a release or use is of a key that is in no scope's sample.");
+
+static PyObject *left_out(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    if (count != 3) return PyErr_Format(PyExc_TypeError, "left_out() takes 3 arguments, not %zd", count);
+    LaneObject *lane = is_plain_key(args[1]) ? lane_of(args[0]) : NULL;
+    return PyBool_FromLong(lane != NULL && lane->limit != NULL && lane->limit != Py_None && knows_class(lane, args[2])
+                           && is_left_out(lane, args[1]));
 }
 
 /* Whether a key is still plainly held as it was. */
@@ -513,13 +574,13 @@ end:
 
 /* -- the module ------------------------------------------------------------------------------------------------------ */
 
-PyDoc_STRVAR(connect_doc, "connect(clock, lanes, files, threads, find_runner, add_use)\n--\n\n"
+PyDoc_STRVAR(connect_doc, "connect(clock, lanes, files, threads, find_runner, add_use, draw_lot)\n--\n\n"
     "Say where everything is. Called once, by lifeguard.fast.");
 
 static PyObject *connect(PyObject *module, PyObject *args) {
-    PyObject *clock, *lanes, *files, *known, *runner, *use;
-    if (!PyArg_ParseTuple(args, "O!O!O!O!OO", &ClockType, &clock, &PyContextVar_Type, &lanes, &PySet_Type, &files,
-                          &PyDict_Type, &known, &runner, &use))
+    PyObject *clock, *lanes, *files, *known, *runner, *use, *draw;
+    if (!PyArg_ParseTuple(args, "O!O!O!O!OOO", &ClockType, &clock, &PyContextVar_Type, &lanes, &PySet_Type, &files,
+                          &PyDict_Type, &known, &runner, &use, &draw))
         return NULL;
     Py_XSETREF(the_clock, (ClockObject *)Py_NewRef(clock));
     Py_XSETREF(lanes_var, Py_NewRef(lanes));
@@ -527,6 +588,7 @@ static PyObject *connect(PyObject *module, PyObject *args) {
     Py_XSETREF(threads, Py_NewRef(known));
     Py_XSETREF(find_runner, Py_NewRef(runner));
     Py_XSETREF(add_use, Py_NewRef(use));
+    Py_XSETREF(draw_lot, Py_NewRef(draw));
     Py_RETURN_NONE;
 }
 
@@ -555,6 +617,7 @@ static PyMethodDef functions[] = {
     {"named", (PyCFunction)(void (*)(void))named, METH_FASTCALL, named_doc},
     {"released", (PyCFunction)(void (*)(void))released, METH_FASTCALL, released_doc},
     {"was_used", (PyCFunction)(void (*)(void))was_used, METH_FASTCALL, was_used_doc},
+    {"left_out", (PyCFunction)(void (*)(void))left_out, METH_FASTCALL, left_out_doc},
     {"connect", connect, METH_VARARGS, connect_doc},
     {"ask", ask, METH_VARARGS, ask_doc},
     {"forget_threads", forget_threads, METH_NOARGS, forget_doc},
@@ -568,6 +631,7 @@ PyMODINIT_FUNC PyInit__speedups(void) {
     PyObject *module = PyModule_Create(&definition);
     PyObject *sys = PyImport_ImportModule("sys");
     if (module == NULL || sys == NULL) return NULL;
+    make_crc_table();
     get_frame = PyObject_GetAttrString(sys, "_getframe");
     Py_DECREF(sys);
     one = PyLong_FromLong(1);

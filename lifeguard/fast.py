@@ -25,7 +25,7 @@ from typing import Any, Final
 from lifeguard import context
 from lifeguard.context import AWAITING, CURRENT, FOREIGN, LANES, LEDGER, NO_LANES, SPANS
 from lifeguard.contracts import Contract
-from lifeguard.keys import Key, KeyExpression
+from lifeguard.keys import Key, KeyExpression, lot
 from lifeguard.kinds import Resource
 from lifeguard.ledger.lanes import Lane, Plain, Who, used, with_use
 from lifeguard.ledger.records import Verb
@@ -209,6 +209,8 @@ def _acquired(woven: Any, name: str, key: object, receiver: object, frame: Frame
     """An acquire has returned; False where it is not plain."""
     frame = sys._getframe(2) if frame is None else frame
     lane, who, code = LANES.get().get(woven), _running(), frame.f_code
+    if lane is not None and lane.limit is not None and _is_left_out(lane, key, receiver):
+        return True
     if lane is None or who is None or not isinstance(key, str | int) or type(key) not in _KEYS or not _is_users(frame):
         return False
     if (receiver is not None and id(receiver) not in lane.receivers) or (lane.around and lane.meets_around(key)):
@@ -221,6 +223,16 @@ def _acquired(woven: Any, name: str, key: object, receiver: object, frame: Frame
     CLOCK.recorded += 1
     lane.acquired += 1
     lane.held[key] = plain
+    return True
+
+
+def _is_left_out(lane: Lane, key: object, receiver: object) -> bool:
+    """Whether an acquire that has returned is of a key that is in no scope's sample; it is counted."""
+    if type(key) not in _KEYS or lot(key) < lane.limit:  # type: ignore[arg-type, operator]
+        return False
+    if receiver is not None and id(receiver) not in lane.receivers:
+        return False
+    lane.table.left_out += 1
     return True
 
 
@@ -260,7 +272,7 @@ def _was_used(woven: Any, name: str, key: Key, held: Plain, frame: FrameType | N
 
 acquired, released, was_used = _acquired, _released, _was_used
 if COMPILED is not None:
-    COMPILED.connect(CLOCK, LANES, USER_FILES, WHO, who_runs, with_use)
+    COMPILED.connect(CLOCK, LANES, USER_FILES, WHO, who_runs, with_use, lot)
     acquired, released, was_used = COMPILED.acquired, COMPILED.released, COMPILED.was_used
 
 

@@ -79,7 +79,7 @@ class Reading:
 
     # -- at the begin -----------------------------------------------------------------------------------------------------------
 
-    def _keys_now(self) -> tuple[Key, ...]:
+    def keys_now(self) -> tuple[Key, ...]:
         """The keys, as far as they are known before the call; what cannot be read is told at the end."""
         contract = self.contract
         key = contract.key
@@ -96,11 +96,11 @@ class Reading:
         """The resources that the call will release, hand over, use or roll back."""
         if self.contract.verb not in _NAMING:
             return []
-        return [(self.contract.kind, key) for key in self._keys_now()]
+        return [(self.contract.kind, key) for key in self.keys_now()]
 
     def failing(self) -> list[Ref]:
         """The rollbacks that will be owed should the call fail."""
-        return [(self.contract.kind, key) for key in self._keys_now()] if self.contract.verb == "on_failure" else []
+        return [(self.contract.kind, key) for key in self.keys_now()] if self.contract.verb == "on_failure" else []
 
     # -- at the end -------------------------------------------------------------------------------------------------------------
 

@@ -173,7 +173,9 @@ def make(lg_f):
         lg_began = lg_clock.seq
         {early}
         {named}
-        lg_call = lg_begin(lg_woven, {read}, "sync", lg_key) if lg_held is None else None
+        lg_call = None
+        if lg_held is None and not ({left_out}):
+            lg_call = lg_begin(lg_woven, {read}, "sync", lg_key)
         try:
             lg_result = lg_f({passed})
         except lg_BaseException as lg_error:
@@ -205,6 +207,9 @@ if lg_{done}(lg_woven, lg_name, lg_key, lg_held):
 _ACQUIRED = """\
 try:
                 lg_lane = lg_lanes()[lg_woven]
+                if {left_out}{also_known}:
+                    lg_lane.table.left_out += 1
+                    return lg_result
                 lg_frame = lg_getframe(1)
                 lg_code = lg_frame.f_code
                 if (
@@ -232,7 +237,7 @@ try:
             lg_lane = lg_lanes()[lg_woven]
             lg_held = lg_lane.held[lg_key] if lg_type(lg_key) is lg_str or lg_type(lg_key) is lg_int else None
         except lg_Exception:
-            lg_held = None"""
+            lg_held = lg_lane = None"""
 
 _DONE = """\
 try:
@@ -251,6 +256,12 @@ try:
             except lg_Exception:
                 pass
             lg_frame = lg_code = None"""
+
+_LEFT_OUT_COMPILED = "lg_left_out(lg_woven, lg_key, {receiver})"
+
+_LEFT_OUT = """\
+lg_lane.limit is not None and (lg_type(lg_key) is lg_str or lg_type(lg_key) is lg_int) \
+and lg_lot(lg_key) >= lg_lane.limit"""
 
 _RECORD_RELEASE = "lg_entry = (lg_key, lg_held, lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_runs)"
 
@@ -323,6 +334,8 @@ def source(
             receiver=receiver,
             known=f"and lg_id({receiver}) in lg_lane.receivers" if receiver else "",
             identity=f"lg_id({receiver})" if receiver else "None",
+            left_out=_LEFT_OUT,
+            also_known=f" and lg_id({receiver}) in lg_lane.receivers" if receiver else "",
         )
         early = _NO_KEY_YET.format(read=read) if simple.late else _KEY_NOW.format(key=early, read=read)
         return _ACQUIRE.format(**common, early=early, late=late, value=value, end=end)
@@ -334,4 +347,7 @@ def source(
         record=_RECORD_RELEASE if releases else _RECORD_USE,
         change=_RELEASED if releases else _USED,
     )
-    return _RELEASE.format(**common, early=early, named=named, end=end)
+    seen = f" and lg_type({receiver}) in lg_lane.classes" if receiver else ""
+    left_out = f"lg_lane is not None and {_LEFT_OUT}{seen}" if COMPILED is None else _LEFT_OUT_COMPILED
+    left_out = left_out.format(receiver=receiver)
+    return _RELEASE.format(**common, early=early, named=named, left_out=left_out, end=end)

@@ -137,6 +137,8 @@ def begin(
         return None
     try:
         key = _begun(woven, value)
+        if LEDGER.sampling and not LEDGER.observed and _is_left_out(woven, arguments, key):
+            return None
         if form == "sync" and woven.simple is not None and not LEDGER.observed:
             short = _begin_short(woven, arguments, key)
             if short is not None:
@@ -148,6 +150,23 @@ def begin(
     if watched.saboteurs and not _awaits(watched):
         _strike(watched, _fault(watched, "before"))
     return watched
+
+
+def _is_left_out(woven: Woven, arguments: Mapping[str, object], key: object) -> bool:
+    """Whether a call only releases, hands over or uses what no open scope watches. It is noted that it was made."""
+    for contract in woven.contracts:
+        if contract.verb not in ("releases", "transfers", "uses") or contract.to_key is not None:
+            return False
+        keys = Reading(contract, arguments, key).keys_now()
+        if not keys or any(LEDGER.is_watched(contract.kind, one) for one in keys):
+            return False
+    receiver = _receiver(woven, arguments)
+    if fast.find(woven, receiver) is None:
+        if woven.last < ROSTER.opened:
+            ROSTER.called(woven, fast.CLOCK.seq)
+        if receiver is not None:
+            woven.saw(receiver, fast.CLOCK.seq)
+    return True
 
 
 def _begun(woven: Woven, value: object) -> object:

@@ -22,7 +22,7 @@ from lifeguard.contracts import Contract, contradiction
 from lifeguard.data import GENERATED, replace
 from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
-from lifeguard.keys import KeyExpression, after, parse_key, repr_safely
+from lifeguard.keys import KeyExpression, after, lot, parse_key, repr_safely
 from lifeguard.kinds import Kind, Rollback
 from lifeguard.lazily import inspect, linecache
 from lifeguard.ledger.lanes import used
@@ -108,6 +108,8 @@ _NAMES: dict[str, Any] = {
     "lg_released": fast.released,
     "lg_was_used": fast.was_used,
     "lg_named": getattr(COMPILED, "named", None),
+    "lg_left_out": getattr(COMPILED, "left_out", None),
+    "lg_lot": lot,
     "lg_files": USER_FILES,
     "lg_used": used,
     "lg_getframe": sys._getframe,
@@ -186,6 +188,7 @@ def weave(
     _check(contracts, name, form, visible)
     if switch() == "off":
         return function
+    context.LEDGER.tie(kind for contract in contracts for kind in contract.ties)
     woven = Woven(function, contracts, name, origin)
     wrapper = _build(woven, function, form, visible)
     _dress(wrapper, function, attributes, woven)
