@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from lifeguard.context import LEDGER
 from lifeguard.contracts import Contract
 from lifeguard.data import record
 from lifeguard.extensions import load
@@ -272,6 +273,23 @@ class Reading:
             matches,
             self.subjects(ending) if contract.about else None,
         )
+
+
+def is_left_out(contracts: Iterable[Contract], arguments: Arguments, key: object) -> bool:
+    """Whether a call does nothing but release, hand over or use what no open scope has in its sample.
+
+    Args:
+        contracts: the contracts of the function.
+        arguments: what they read.
+        key: the key of its one contract, where that was read already.
+    """
+    for contract in contracts:
+        if contract.verb not in ("releases", "transfers", "uses") or contract.to_key is not None:
+            return False
+        keys = Reading(contract, arguments, key).keys_now()
+        if not keys or any(LEDGER.is_watched(contract.kind, one) for one in keys):
+            return False
+    return True
 
 
 def _paired(acts: list[Act], keys: tuple[Key, ...], expression: KeyExpression) -> list[tuple[Act, Key]]:

@@ -23,7 +23,7 @@ from lifeguard.ledger.lanes import Lane, Plain
 from lifeguard.ledger.records import Act, Call, Generation, Outcome, Ref, Verb
 from lifeguard.ledger.spans import Span
 from lifeguard.places import Site, caller, raised_at
-from lifeguard.reading import Ending, Reading
+from lifeguard.reading import Ending, Reading, is_left_out
 from lifeguard.roster import ROSTER, Entry
 from lifeguard.telling import own_defect, tell
 
@@ -69,6 +69,14 @@ class Woven:
         self.classes: dict[int, tuple[weakref.ref[type], int]] = {}  # their classes, with the number of the call
         self.receivers: dict[int, weakref.ref[Any]] = {}  # the last objects that it was called on
         self.state: dict[str, Any] = {"name": name, "bound": not origin}  # outlives it, for `weaving.DROPPED`
+
+    def was_called(self, receiver: object) -> None:
+        """It was called, though nothing is told of that."""
+        if fast.find(self, receiver) is None:
+            if self.last < ROSTER.opened:
+                ROSTER.called(self, fast.CLOCK.seq)
+            if receiver is not None:
+                self.saw(receiver, fast.CLOCK.seq)
 
     def saw(self, receiver: object, when: int) -> None:
         """Remember an object that it was called on, and its class, so that what hides its methods can be found."""
@@ -137,7 +145,8 @@ def begin(
         return None
     try:
         key = _begun(woven, value)
-        if LEDGER.sampling and not LEDGER.observed and _is_left_out(woven, arguments, key):
+        if LEDGER.sampling and not LEDGER.observed and is_left_out(woven.contracts, arguments, key):
+            woven.was_called(_receiver(woven, arguments))
             return None
         if form == "sync" and woven.simple is not None and not LEDGER.observed:
             short = _begin_short(woven, arguments, key)
@@ -150,23 +159,6 @@ def begin(
     if watched.saboteurs and not _awaits(watched):
         _strike(watched, _fault(watched, "before"))
     return watched
-
-
-def _is_left_out(woven: Woven, arguments: Mapping[str, object], key: object) -> bool:
-    """Whether a call only releases, hands over or uses what no open scope watches. It is noted that it was made."""
-    for contract in woven.contracts:
-        if contract.verb not in ("releases", "transfers", "uses") or contract.to_key is not None:
-            return False
-        keys = Reading(contract, arguments, key).keys_now()
-        if not keys or any(LEDGER.is_watched(contract.kind, one) for one in keys):
-            return False
-    receiver = _receiver(woven, arguments)
-    if fast.find(woven, receiver) is None:
-        if woven.last < ROSTER.opened:
-            ROSTER.called(woven, fast.CLOCK.seq)
-        if receiver is not None:
-            woven.saw(receiver, fast.CLOCK.seq)
-    return True
 
 
 def _begun(woven: Woven, value: object) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -104,7 +104,7 @@ def test_every_sort_of_key_draws_one() -> None:
         float("nan"),
         None,
         Colour.RED,
-        datetime.date(2020, 1, 1),
+        dt.date(2020, 1, 1),
         ("a", (1, None)),
         thing,
     ]
@@ -307,7 +307,7 @@ def test_ordered_rollbacks_are_watched_whole() -> None:
         return None
 
     with scope("s", sample=0.1, on_violation="record") as watch:
-        with pytest.raises(ValueError, match="^$"):
+        with pytest.raises(ValueError, match=r"^$"):
             work(outside)
         undo(outside)
         undo(_outside(0.1, 2)[1])

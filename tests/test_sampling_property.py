@@ -209,7 +209,7 @@ class Fewer(SamplingWoven):
             self.scopes.append(None)
 
     def _there(self, scope: int | None) -> int | None:
-        while scope is not None and self.scopes[scope] is None:
+        while scope is not None and (self.scopes[scope] is None or self.scopes[scope].verdict is not None):
             scope = self.parents[scope]
         return scope
 
@@ -227,14 +227,13 @@ class Fewer(SamplingWoven):
         finally:
             self.scopes.pop()
 
-    def _value(self, value: Any) -> Any:
-        if isinstance(value, ToScope) and self.scopes[value.scope] is None:
-            return lifeguard.OUTSIDE
-        return super()._value(value)
-
     def close(self, context: int, scope: int, exc: BaseException | None) -> Any:
         """Close the scope, if it was opened."""
         return super().close(context, scope, exc) if self.scopes[scope] is not None else ([], {})
+
+
+def _to_a_scope(event: Event) -> bool:
+    return any(isinstance(value, ToScope) for _, value in event.options)
 
 
 class _Nowhere:
@@ -255,7 +254,7 @@ def test_scopes_that_leave_a_key_out_are_not_there_for_it(steps: list[Step], tak
     it; but they say of nothing that it was never acquired.
     """
     steps = [step for step in _named_anew(steps, ["one", "one", "one"]) if not _ties([step])]
-    steps = [step for step in steps if not isinstance(step, Event) or step.verb != "seed"]
+    steps = [step for step in steps if not isinstance(step, Event) or not (step.verb == "seed" or _to_a_scope(step))]
     edge = lot("one") / LOTS
     some = _run(steps, _fresh(SamplingWoven, [min(1.0, edge + 0.01) if each else edge - 0.01 for each in takes]))
     fewer = _run(steps, _fresh(Fewer, [1.0 if each else 0.0 for each in takes]))
