@@ -23,7 +23,7 @@ from lifeguard.keys import (
 )
 from lifeguard.kinds import OUTSIDE, Kind, Outside, Rollback
 from lifeguard.ledger.book import Book
-from lifeguard.ledger.records import Act, Ref, Subject, Verb
+from lifeguard.ledger.records import Act, Call, Ref, Subject, Verb
 from lifeguard.ledger.spans import Choice
 
 if TYPE_CHECKING:
@@ -290,6 +290,11 @@ def is_left_out(contracts: Iterable[Contract], arguments: Arguments, key: object
         if not keys or any(LEDGER.is_watched(contract.kind, one) for one in keys):
             return False
     return True
+
+
+def unreadable(call: Call, contract: Contract, problem: Unreadable) -> str:
+    """The text of an LG401."""
+    return f"{contract} on {call.function}: {problem.source} could not be read: {problem.problem}"
 
 
 def _paired(acts: list[Act], keys: tuple[Key, ...], expression: KeyExpression) -> list[tuple[Act, Key]]:

@@ -27,7 +27,6 @@ from lifeguard.kinds import Kind, Rollback
 from lifeguard.lazily import inspect, linecache
 from lifeguard.ledger.lanes import used
 from lifeguard.managers import WatchedAsyncManager, WatchedManager
-from lifeguard.places import USER_FILES
 from lifeguard.roster import ROSTER
 from lifeguard.speedups import COMPILED
 from lifeguard.watching import Function, Woven
@@ -99,18 +98,14 @@ _NAMES: dict[str, Any] = {
     "lg_late_acquire": watching.late_acquire,
     "lg_late_awaited": watching.late_awaited,
     "lg_enter": fast.enter,
+    "lg_ended": fast.ended,
     "lg_clock": fast.CLOCK,
-    "lg_lanes": context.LANES.get,
+    "lg_flows": context.FLOW.get,
     "lg_here": fast.HERE,
     "lg_who": fast.WHO,
     "lg_who_runs": fast.who_runs,
-    "lg_acquired": fast.acquired,
-    "lg_released": fast.released,
-    "lg_was_used": fast.was_used,
-    "lg_named": getattr(COMPILED, "named", None),
-    "lg_left_out": getattr(COMPILED, "left_out", None),
+    "lg_is_caller": fast.is_caller,
     "lg_lot": lot,
-    "lg_files": USER_FILES,
     "lg_used": used,
     "lg_getframe": sys._getframe,
     "lg_ident": get_ident,
@@ -124,6 +119,9 @@ _NAMES: dict[str, Any] = {
     "lg_StopAsyncIteration": StopAsyncIteration,
 }
 """What generated wrappers know."""
+
+_STEPS = ("acquired", "named", "left_out", "released", "was_used", "enter", "ended")
+"""What they call of their way, where there is the compiled helper."""
 
 _NO_RESULT = (
     "{} has no result when it is called: name the thing by an argument, "
@@ -270,10 +268,13 @@ def _build(woven: Woven, function: Function, form: str, visible: inspect.Signatu
     namespace: dict[str, Any] = {
         **_NAMES,
         "lg_woven": woven,
+        "lg_way": woven.way,
         "lg_name": woven.name,
         "lg_manager": WatchedManager if form == "with" else WatchedAsyncManager,
         "lg_bind": binder,
     }
+    if COMPILED is not None:
+        namespace |= {f"lg_{step}": getattr(woven.way, step) for step in _STEPS}
     file = f"{GENERATED}{woven.name} {id(woven):x}>"
     exec(compile(source, file, "exec", dont_inherit=True), namespace)  # our own template, with the parameters' names
     wrapper: FunctionType = namespace.pop("make")(function)  # no cycle stays, so that a wrapper goes when it is dropped

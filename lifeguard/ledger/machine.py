@@ -317,12 +317,12 @@ class Ledger:
         return self._engine.clock
 
     def lane(
-        self, woven: object, kind: Kind, lanes: dict[Any, Lane], chain: Callable[[], tuple[tuple[Book, ...], int]]
+        self, way: object, kind: Kind, lanes: dict[Any, Lane], chain: Callable[[], tuple[tuple[Book, ...], int]]
     ) -> Lane | None:
         """Open the way for the plain events of a function in a context.
 
         Args:
-            woven: the function.
+            way: what the lanes of the function are found by.
             kind: the kind that its contract is about.
             lanes: the lanes of the context; the new one joins them.
             chain: tells the scopes that a call made there is in, and how many of them are of its own context.
@@ -353,7 +353,7 @@ class Ledger:
                 home.tally(kind)
                 for book in books:
                     book.lanes[id(lanes)] = lanes
-            lanes[woven] = lane
+            lanes[way] = lane
             return lane
 
         return self._do(work)
@@ -576,7 +576,7 @@ def _close_lanes(books: Iterable[Book]) -> None:
 
 def _close_way(lanes: dict[Any, Lane]) -> None:
     for lane in list(lanes.values()):
-        lane.close()
         for book in lane.books:
             book.lanes.pop(id(lanes), None)
+        lane.close()
     lanes.clear()
