@@ -88,24 +88,18 @@ static PyObject *way_acquired(WayObject *self, PyObject *const *args, Py_ssize_t
 }
 
 PyDoc_STRVAR(named_doc, "named(key, receiver)\n--\n\n"
-    "What a release or use of this key speaks of, where that is plainly held; else None.");
+    "What a release or use of this key speaks of, where that is plainly held; False where the key is in no scope's sample; else\n"
+    "None.");
 
 static PyObject *way_named(WayObject *self, PyObject *const *args, Py_ssize_t count) {
     if (count != 2) return PyErr_Format(PyExc_TypeError, "named() takes 2 arguments, not %zd", count);
     LaneObject *lane = is_plain_key(args[0]) ? lane_in(flow_now(), self) : NULL;
     if (lane == NULL || lane->held == NULL || !knows_class(lane, args[1])) Py_RETURN_NONE;
     PyObject *held = PyDict_GetItemWithError(lane->held, args[0]);
-    if (held == NULL) { PyErr_Clear(); Py_RETURN_NONE; }
-    return Py_NewRef(held);
-}
-
-PyDoc_STRVAR(way_left_out_doc, "left_out(key, receiver)\n--\n\n"
-    "Whether a release or use is of a key that is in no scope's sample.");
-
-static PyObject *way_left_out(WayObject *self, PyObject *const *args, Py_ssize_t count) {
-    if (count != 2) return PyErr_Format(PyExc_TypeError, "left_out() takes 2 arguments, not %zd", count);
-    LaneObject *lane = is_plain_key(args[0]) ? lane_in(flow_now(), self) : NULL;
-    return PyBool_FromLong(lane != NULL && knows_class(lane, args[1]) && is_left_out(lane, args[0]));
+    if (held != NULL) return Py_NewRef(held);
+    PyErr_Clear();
+    if (is_left_out(lane, args[0])) Py_RETURN_FALSE;
+    Py_RETURN_NONE;
 }
 
 /* Take a key out of a dict, if this stands there. */
@@ -369,7 +363,7 @@ static void way_dealloc(WayObject *self) {
 #define FAST(name) {#name, (PyCFunction)(void (*)(void))way_##name, METH_FASTCALL, way_##name##_doc}
 
 static PyMethodDef way_methods[] = {
-    FAST(acquired), {"named", (PyCFunction)(void (*)(void))way_named, METH_FASTCALL, named_doc}, FAST(released), FAST(left_out),
+    FAST(acquired), {"named", (PyCFunction)(void (*)(void))way_named, METH_FASTCALL, named_doc}, FAST(released),
     {"was_used", (PyCFunction)(void (*)(void))way_used, METH_FASTCALL, way_used_doc}, FAST(enter), FAST(ended), {NULL}};
 
 static PyTypeObject WayType = {

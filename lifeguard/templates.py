@@ -8,6 +8,7 @@ a list.
 from __future__ import annotations
 
 from lifeguard.fast import Simple
+from lifeguard.keys import lot_of
 from lifeguard.lazily import re
 from lifeguard.ledger.records import Verb
 from lifeguard.speedups import COMPILED
@@ -171,7 +172,9 @@ def make(lg_f):
         {early}
         {named}
         lg_call = None
-        if lg_held is None and not ({left_out}):
+        if not lg_held:
+            if lg_held is False:
+                return lg_f({passed})
             lg_call = lg_begin(lg_woven, {read}, "sync", lg_key)
         try:
             lg_result = lg_f({passed})
@@ -238,8 +241,10 @@ try:
             lg_flow = lg_flows()
             lg_lane = lg_flow.lanes[lg_way]
             lg_held = lg_lane.held[lg_key] if lg_type(lg_key) is lg_str or lg_type(lg_key) is lg_int else None
+            if lg_held is None and {left_out}:
+                lg_held = False
         except lg_Exception:
-            lg_held = lg_lane = None"""
+            lg_held = None"""
 
 _DONE = """\
 try:{forgets}
@@ -259,11 +264,10 @@ try:{forgets}
                 pass
             lg_frame = lg_code = None"""
 
-_LEFT_OUT_COMPILED = "lg_left_out(lg_key, {receiver})"
-
-_LEFT_OUT = """\
-lg_lane.limit is not None and (lg_type(lg_key) is lg_str or lg_type(lg_key) is lg_int) \
-and lg_lot(lg_key) >= lg_lane.limit"""
+_LEFT_OUT = (
+    "lg_lane.limit is not None and "
+    f"({lot_of('lg_key', crc='lg_crc')} if lg_type(lg_key) is lg_str else lg_lot(lg_key)) >= lg_lane.limit"
+)
 
 _RECORD_RELEASE = "lg_entry = (lg_key, lg_held, lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_runs)"
 
@@ -346,7 +350,6 @@ def source(
         last = "seq" if COMPILED is None else "last"
         return _ACQUIRE.format(**common, last=last, early=early, late=late, value=value, end=end)
     releases = simple.verb is Verb.RELEASE
-    named = (_NAMED if COMPILED is None else _NAMED_COMPILED).format(receiver=receiver)
     known = f" and lg_type({receiver}) in lg_lane.classes" if receiver else ""
     end = (_DONE if COMPILED is None else _DONE_COMPILED).format(
         done="released" if releases else "was_used",
@@ -355,6 +358,5 @@ def source(
         record=_RECORD_RELEASE if releases else _RECORD_USE,
         change=_RELEASED if releases else _USED,
     )
-    left_out = f"lg_lane is not None and {_LEFT_OUT}{known}" if COMPILED is None else _LEFT_OUT_COMPILED
-    left_out = left_out.format(receiver=receiver)
-    return _RELEASE.format(**common, early=early, named=named, left_out=left_out, end=end)
+    named = (_NAMED if COMPILED is None else _NAMED_COMPILED).format(receiver=receiver, left_out=f"{_LEFT_OUT}{known}")
+    return _RELEASE.format(**common, early=early, named=named, end=end)

@@ -22,9 +22,9 @@ from lifeguard.contracts import Contract, contradiction
 from lifeguard.data import GENERATED, replace
 from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
-from lifeguard.keys import KeyExpression, after, lot, parse_key, repr_safely
+from lifeguard.keys import KeyExpression, after, parse_key, plain_lot, repr_safely
 from lifeguard.kinds import Kind, Rollback
-from lifeguard.lazily import inspect, linecache
+from lifeguard.lazily import binascii, inspect, linecache
 from lifeguard.ledger.lanes import used
 from lifeguard.managers import WatchedAsyncManager, WatchedManager
 from lifeguard.roster import ROSTER
@@ -105,7 +105,7 @@ _NAMES: dict[str, Any] = {
     "lg_who": fast.WHO,
     "lg_who_runs": fast.who_runs,
     "lg_is_caller": fast.is_caller,
-    "lg_lot": lot,
+    "lg_lot": plain_lot,
     "lg_used": used,
     "lg_getframe": sys._getframe,
     "lg_ident": get_ident,
@@ -120,7 +120,7 @@ _NAMES: dict[str, Any] = {
 }
 """What generated wrappers know."""
 
-_STEPS = ("acquired", "named", "left_out", "released", "was_used", "enter", "ended")
+_STEPS = ("acquired", "named", "released", "was_used", "enter", "ended")
 """What they call of their way, where there is the compiled helper."""
 
 _NO_RESULT = (
@@ -273,7 +273,9 @@ def _build(woven: Woven, function: Function, form: str, visible: inspect.Signatu
         "lg_manager": WatchedManager if form == "with" else WatchedAsyncManager,
         "lg_bind": binder,
     }
-    if COMPILED is not None:
+    if COMPILED is None:
+        namespace["lg_crc"] = binascii.crc32
+    else:
         namespace |= {f"lg_{step}": getattr(woven.way, step) for step in _STEPS}
     file = f"{GENERATED}{woven.name} {id(woven):x}>"
     exec(compile(source, file, "exec", dont_inherit=True), namespace)  # our own template, with the parameters' names

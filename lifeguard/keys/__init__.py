@@ -20,7 +20,7 @@ from lifeguard.keys.grammar import After, Each, Part, after, each, source_of
 from lifeguard.keys.identity import NOTHING, Key, ObjectKey, Tagged, forget, hold, identify
 from lifeguard.keys.reading import Begun, Unreadable
 from lifeguard.keys.reprs import problem_text, repr_safely, shorten
-from lifeguard.keys.sampling import LOTS, limit_of, lot
+from lifeguard.keys.sampling import LOTS, limit_of, lot, lot_of, plain_lot
 from lifeguard.keys.showing import alike, plain, show, show_fields
 
 __all__ = [
@@ -47,12 +47,14 @@ __all__ = [
     "identify",
     "limit_of",
     "lot",
+    "lot_of",
     "parse_amount",
     "parse_condition",
     "parse_key",
     "parse_pattern",
     "pattern_of",
     "plain",
+    "plain_lot",
     "problem_text",
     "repr_safely",
     "shorten",

@@ -46,6 +46,21 @@ def lot(key: Key) -> int:
     return binascii.crc32(text) * _SPREAD & _HIGHEST
 
 
+def plain_lot(key: object) -> int:
+    """The lot of a text or a whole number; -1 for anything else."""
+    return lot(key) if type(key) is str or type(key) is int else -1
+
+
+def lot_of(text: str, *, crc: str) -> str:
+    """The source of an expression for the lot of a text.
+
+    Args:
+        text: the source of an expression for that.
+        crc: the name of `binascii.crc32` there.
+    """
+    return f"{crc}({text}.encode()) * {_SPREAD} & {_HIGHEST}"
+
+
 def _text(key: object) -> bytes:
     if isinstance(key, str):
         return key.encode("utf-8", "surrogatepass")
