@@ -110,6 +110,12 @@ def _number(least: int, nothing: str) -> Callable[[object], object]:
     return told
 
 
+def _part(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not 0 <= float(value) <= 1:
+        raise TypeError
+    return float(value)
+
+
 def _grace(value: object) -> object:
     return value if type(value).__name__ == "Grace" else _number(1, "off")(value)
 
@@ -207,6 +213,13 @@ OPTIONS = [
         default=(),
         many=True,
         help="kinds not to watch",
+    ),
+    Option(
+        name="sample",
+        takes="a number from 0 to 1",
+        read=_part,
+        default=1.0,
+        help="which part of all keys to watch; a key is watched from its acquire to its end, or not at all",
     ),
     Option(
         name="conditions",
@@ -430,8 +443,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options, and load the plugin proper if the run is switched on."""
     config.addinivalue_line(
         "markers",
-        "lifeguard(off, *, reach, on_violation, fail_fast, remember, grace, only, ignore, conditions, check_types, "
-        "journal, contracts, baseline): "
+        "lifeguard(off, *, reach, on_violation, fail_fast, remember, grace, only, ignore, sample, conditions, "
+        "check_types, journal, contracts, baseline): "
         "run the test in a scope; 'off': do not",
     )
     run = Run(config)

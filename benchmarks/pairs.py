@@ -6,7 +6,6 @@ import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from inspect import signature
 from time import thread_time_ns
 from types import FunctionType
 from typing import Any
@@ -129,6 +128,10 @@ def _contenders() -> dict[str, tuple[str, Sample]]:
             "the same with `remember=None`",
             sample_of(ours, scopes=lambda: [scope("s", remember=None)]),
         ),
+        "sampled": (
+            "scope open, `sample=0.01`: 1 of 100 keys is watched",
+            sample_of(ours, scopes=lambda: [scope("s", sample=0.01)]),
+        ),
         "process": (
             'one `reach="process"` scope',
             sample_of(ours, scopes=lambda: [scope("s", reach="process")]),
@@ -163,9 +166,6 @@ def _contenders() -> dict[str, tuple[str, Sample]]:
             _async_sample_of(async_service(do_nothing_async, do_nothing_async)),
         ),
     }
-    if "sample" in signature(scope).parameters:
-        sampled: dict[str, Any] = {"sample": 0.01}
-        found["sampled"] = ("`sample=0.01`", sample_of(ours, scopes=lambda: [scope("s", **sampled)]))
     for name, decorators in rivals().items():
         found[name] = (_RIVALS[name], sample_of(service(*decorators)))
     return found

@@ -10,12 +10,12 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     PyObject *kind, *book, *fast, *held, *odd, *log, *append;
-    long long released, used;
+    long long released, used, left_out;
 } TableObject;
 
 typedef struct {
     PyObject_HEAD
-    PyObject *table, *held, *odd, *around, *near, *further, *books, *inside, *receivers, *classes;
+    PyObject *table, *held, *odd, *around, *near, *further, *books, *inside, *receivers, *classes, *limit;
     long long acquired;
     PyObject *receiver; /* the last one that was found among the receivers, compared and never followed */
     PyTypeObject *cls;  /* the last one that was found among the classes, which keep it alive */
@@ -108,12 +108,13 @@ static PyGetSetDef clock_computed[] = {
 
 static PyMemberDef table_members[] = {
     MEMBER(TableObject, kind), MEMBER(TableObject, book), MEMBER(TableObject, fast), MEMBER(TableObject, held),
-    MEMBER(TableObject, odd), MEMBER(TableObject, log), MEMBER(TableObject, append), NUMBER(TableObject, released), NUMBER(TableObject, used), {NULL}};
+    MEMBER(TableObject, odd), MEMBER(TableObject, log), MEMBER(TableObject, append), NUMBER(TableObject, released), NUMBER(TableObject, used),
+    NUMBER(TableObject, left_out), {NULL}};
 
 static PyMemberDef lane_members[] = {
     MEMBER(LaneObject, table), MEMBER(LaneObject, held), MEMBER(LaneObject, odd), MEMBER(LaneObject, around),
     MEMBER(LaneObject, near), MEMBER(LaneObject, further), MEMBER(LaneObject, books), MEMBER(LaneObject, inside), MEMBER(LaneObject, receivers), MEMBER(LaneObject, classes),
-    NUMBER(LaneObject, acquired), {NULL}};
+    MEMBER(LaneObject, limit), NUMBER(LaneObject, acquired), {NULL}};
 
 #define VISIT(field) Py_VISIT(self->field)
 #define CLEAR(field) Py_CLEAR(self->field)
@@ -136,7 +137,7 @@ static void table_dealloc(TableObject *self) {
 }
 
 static int lane_traverse(LaneObject *self, visitproc visit, void *arg) {
-    VISIT(table); VISIT(held); VISIT(odd); VISIT(around); VISIT(near); VISIT(further); VISIT(books); VISIT(inside); VISIT(receivers); VISIT(classes);
+    VISIT(table); VISIT(held); VISIT(odd); VISIT(around); VISIT(near); VISIT(further); VISIT(books); VISIT(inside); VISIT(receivers); VISIT(classes); VISIT(limit);
     if (PyType_HasFeature(Py_TYPE(self), Py_TPFLAGS_HEAPTYPE)) Py_VISIT(Py_TYPE(self));
     return 0;
 }
@@ -144,7 +145,7 @@ static int lane_traverse(LaneObject *self, visitproc visit, void *arg) {
 static int lane_clear(LaneObject *self) {
     self->receiver = NULL;
     self->cls = NULL;
-    CLEAR(table); CLEAR(held); CLEAR(odd); CLEAR(around); CLEAR(near); CLEAR(further); CLEAR(books); CLEAR(inside); CLEAR(receivers); CLEAR(classes);
+    CLEAR(table); CLEAR(held); CLEAR(odd); CLEAR(around); CLEAR(near); CLEAR(further); CLEAR(books); CLEAR(inside); CLEAR(receivers); CLEAR(classes); CLEAR(limit);
     return 0;
 }
 

@@ -18,6 +18,7 @@
 
 #include "_records.h"
 #include "_asking.h"
+#include "_sampling.h"
 
 /* -- the steps ------------------------------------------------------------------------------------------------------- */
 
@@ -71,8 +72,9 @@ static PyObject *way_acquired(WayObject *self, PyObject *const *args, Py_ssize_t
     if (flow == NULL) Py_RETURN_FALSE;
     PyThreadState *state = PyThreadState_Get();
     LaneObject *lane = lane_in(flow, self);
-    int offset, done = 0;
-    PyObject *code = lane != NULL && knows_receiver(lane, args[1]) ? place_of(state, frame, &offset) : NULL;
+    if (lane != NULL && !knows_receiver(lane, args[1])) lane = NULL;
+    int offset, done = lane != NULL && leave_out(lane, args[0]);
+    PyObject *code = lane != NULL && !done ? place_of(state, frame, &offset) : NULL;
     if (code != NULL) {
         Py_INCREF(lane);
         PyObject *who = runner_inside(state, running(flow));
@@ -84,7 +86,8 @@ static PyObject *way_acquired(WayObject *self, PyObject *const *args, Py_ssize_t
 }
 
 PyDoc_STRVAR(named_doc, "named(key, receiver)\n--\n\n"
-    "What a release or use of this key speaks of, where that is plainly held; else None.");
+    "What a release or use of this key speaks of, where that is plainly held; False where the key is in no scope's sample; else\n"
+    "None.");
 
 static PyObject *way_named(WayObject *self, PyObject *const *args, Py_ssize_t count) {
     if (count != 2) return PyErr_Format(PyExc_TypeError, "named() takes 2 arguments, not %zd", count);
@@ -93,7 +96,10 @@ static PyObject *way_named(WayObject *self, PyObject *const *args, Py_ssize_t co
     PyObject *held = NULL;
     if (lane != NULL && lane->held != NULL && knows_class(lane, args[1])) {
         held = Py_XNewRef(PyDict_GetItemWithError(lane->held, args[0]));
-        if (held == NULL) PyErr_Clear();
+        if (held == NULL) {
+            PyErr_Clear();
+            if (is_left_out(lane, args[0])) held = Py_NewRef(Py_False);
+        }
     }
     Py_XDECREF(flow);
     return held != NULL ? held : Py_NewRef(Py_None);
@@ -304,7 +310,9 @@ static PyObject *way_ended(WayObject *self, PyObject *const *args, Py_ssize_t co
     LaneObject *lane = (LaneObject *)Py_XNewRef((PyObject *)lane_in(flow, self));
     PyObject *table = lane == NULL ? NULL : Py_XNewRef((PyObject *)table_of(lane));
     int done = 0;
-    if (table != NULL && (self->acquires ? knows_receiver(lane, receiver) : Py_IS_TYPE(call->held, &PlainType))) {
+    int plain = table != NULL && (self->acquires ? knows_receiver(lane, receiver) : Py_IS_TYPE(call->held, &PlainType));
+    if (plain && self->acquires) done = leave_out(lane, key);
+    if (plain && !done) {
         PyObject *who = Py_XNewRef(runner_inside(PyThreadState_Get(), running(flow)));
         PyObject *code = Py_NewRef(call->code);
         if (self->acquires)
@@ -368,13 +376,13 @@ static PyTypeObject WayType = {
 
 /* -- the module ------------------------------------------------------------------------------------------------------ */
 
-PyDoc_STRVAR(connect_doc, "connect(clock, flow, files, threads, find_runner, find_lane, add_use)\n--\n\n"
+PyDoc_STRVAR(connect_doc, "connect(clock, flow, files, threads, find_runner, find_lane, add_use, draw_lot)\n--\n\n"
     "Say where everything is. Called once, by lifeguard.fast.");
 
 static PyObject *connect(PyObject *module, PyObject *args) {
-    PyObject *clock, *flow, *files, *known, *runner, *lane, *use;
-    if (!PyArg_ParseTuple(args, "O!O!O!O!OOO", &ClockType, &clock, &PyContextVar_Type, &flow, &PySet_Type, &files,
-                          &PyDict_Type, &known, &runner, &lane, &use))
+    PyObject *clock, *flow, *files, *known, *runner, *lane, *use, *draw;
+    if (!PyArg_ParseTuple(args, "O!O!O!O!OOOO", &ClockType, &clock, &PyContextVar_Type, &flow, &PySet_Type, &files,
+                          &PyDict_Type, &known, &runner, &lane, &use, &draw))
         return NULL;
     Py_XSETREF(the_clock, (ClockObject *)Py_NewRef(clock));
     Py_XSETREF(flow_var, Py_NewRef(flow));
@@ -383,6 +391,7 @@ static PyObject *connect(PyObject *module, PyObject *args) {
     Py_XSETREF(find_runner, Py_NewRef(runner));
     Py_XSETREF(find_lane, Py_NewRef(lane));
     Py_XSETREF(add_use, Py_NewRef(use));
+    Py_XSETREF(draw_lot, Py_NewRef(draw));
     Py_RETURN_NONE;
 }
 
@@ -425,6 +434,7 @@ PyMODINIT_FUNC PyInit__speedups(void) {
     PyObject *module = PyModule_Create(&definition);
     PyObject *sys = PyImport_ImportModule("sys");
     if (module == NULL || sys == NULL) return NULL;
+    make_crc_table();
     get_frame = PyObject_GetAttrString(sys, "_getframe");
     Py_DECREF(sys);
     one = PyLong_FromLong(1);

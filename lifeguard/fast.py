@@ -23,7 +23,7 @@ from typing import Any, Final
 from lifeguard import context
 from lifeguard.context import CURRENT, FLOW, FOREIGN, LEDGER, SPANS
 from lifeguard.contracts import Contract
-from lifeguard.keys import Key, KeyExpression
+from lifeguard.keys import Key, KeyExpression, lot
 from lifeguard.kinds import Resource
 from lifeguard.ledger.lanes import Flow, Lane, Plain, Way, Who, call_around, used, with_use
 from lifeguard.ledger.records import Verb
@@ -286,6 +286,9 @@ def _acquire(woven: Any, key: Any, receiver: object, code: CodeType | None, offs
         if on not in lane.receivers:
             return False
         on = lane.receivers[on]
+    if lane.limit is not None and lot(key) >= lane.limit:
+        lane.table.left_out += 1
+        return True
     who = who_runs(flow)
     number = CLOCK.seq
     if lane.around and lane.meets_around(key):
@@ -361,7 +364,9 @@ def enter(key: object, receiver: object, woven: Any) -> Flow | None:
             if not is_step(frame.f_code):
                 return None
             code = None
-        held = None if simple.verb is Verb.ACQUIRE else lane.held[key]  # type: ignore[index]
+        held = None if simple.verb is Verb.ACQUIRE else lane.held.get(key)  # type: ignore[call-overload]
+        if held is None and simple.verb is not Verb.ACQUIRE:
+            return None
         flow = Flow(now.lanes, call_around(now) if now.apart else None, -next(_idents))
         flow.held, flow.code, flow.offset, flow.began = held, code, frame.f_lasti, CLOCK.seq
         FLOW.set(flow)
@@ -383,7 +388,7 @@ def ended(woven: Any, flow: Flow, key: Any, receiver: object) -> bool:
 
 
 if COMPILED is not None:
-    COMPILED.connect(CLOCK, FLOW, USER_FILES, WHO, runner, find, with_use)
+    COMPILED.connect(CLOCK, FLOW, USER_FILES, WHO, runner, find, with_use, lot)
 
 
 def way_of(name: str, simple: Simple | None) -> Way:

@@ -60,7 +60,9 @@ class Scope(HandEvents):
         self.name = name if name is not None else _name_of_place()
         self.reach: Reach = settings.reach
         self.inert = False  # in a forked child
-        self.book = Book(self.name, remember=settings.remember, only=settings.only, ignore=settings.ignore)
+        self.book = Book(
+            self.name, remember=settings.remember, only=settings.only, ignore=settings.ignore, sample=settings.sample
+        )
         self._state: Literal["new", "open", "closed"] = "new"
         self.outer: Node | None = None
         self._entered: tuple[Node, Token[Node | None]] | None = None  # by its with-block
@@ -358,7 +360,7 @@ class Scope(HandEvents):
         unused = Names([ask(since, self) for ask in context.unused_contracts])
         findings, allowed = sift(self.book.findings, self._allowances)
         for one in self._allowances:
-            if not one.used and error is None and switch() != "off":
+            if not one.used and error is None and self.book.limit is None and switch() != "off":
                 for finding in LEDGER.complain((self.book,), "LG403", f"nothing was found of: {one}", about=one):
                     finding.place = one.place
                     findings.append(finding)
@@ -401,7 +403,7 @@ class Scope(HandEvents):
     def interim(self, found: list[Finding]) -> Verdict:
         """Some findings of a scope that is still open, as a verdict."""
         told = tuple(one for one in self._so_far(found) if one.severity == "error")
-        return Verdict(self.name, ended="open", violations=told, remember=self.book.remember)
+        return Verdict(self.name, ended="open", violations=told, remember=self.book.remember, sample=self.book.sample)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -515,6 +517,7 @@ def scope(
     remember: int | None = 1024,
     only: Iterable[Kind] | None = None,
     ignore: Iterable[Kind] = (),
+    sample: float = 1.0,
     on_leak: Callable[[Outstanding], object] | None = None,
     observers: Iterable[Observer] = (),
     journal: str | os.PathLike[str] | None = None,
@@ -539,6 +542,10 @@ def scope(
             release; None for all, 0 for none.
         only: the kinds to watch; None for all. What is not watched here goes to the scope around.
         ignore: kinds not to watch.
+        sample: which part of all keys to watch, from 0 to 1, for programs that make too many calls to watch them all: a key
+            is watched from its acquire to its end, or not at all, in every process alike. What ties keys together (owners,
+            parents, kinds with `to_key=`, rollbacks in order) is watched whole; invariants are not checked. A key that
+            is left out here goes to the scope around, as a kind does.
         on_leak: called with each `Outstanding` after the verdict is fixed.
         observers: who is told of every watched call (see `Observer`); such a scope is slower.
         journal: a file that everything is written to as it happens, as JSON lines, behind what stands there already;
@@ -564,6 +571,7 @@ def scope(
         remember=remember,
         only=only,
         ignore=ignore,
+        sample=sample,
         on_leak=on_leak,
         observers=observers,
         journal=journal,

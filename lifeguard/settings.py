@@ -33,6 +33,7 @@ class Settings:
     remember: int | None
     only: tuple[Kind, ...] | None
     ignore: tuple[Kind, ...]
+    sample: float
     on_leak: Callable[[Outstanding], object] | None
     observers: tuple[Observer, ...]
     journal: str | None
@@ -60,6 +61,7 @@ def read_settings(
     remember: int | None,
     only: Iterable[Kind] | None,
     ignore: Iterable[Kind],
+    sample: float,
     on_leak: Callable[[Outstanding], object] | None,
     observers: Iterable[Observer],
     journal: str | os.PathLike[str] | None,
@@ -89,6 +91,7 @@ def read_settings(
         remember=remember,
         only=_kinds(only, "only") if only is not None else None,
         ignore=_kinds(ignore, "ignore"),
+        sample=_sample(sample),
         on_leak=on_leak,
         observers=_observers(observers),
         journal=_journal(journal),
@@ -106,6 +109,15 @@ def _kinds(value: Iterable[Kind], what: str) -> tuple[Kind, ...]:
         if isinstance(error, DeclarationError):
             raise
         raise DeclarationError.at_caller(f"scope({what}=…) takes a list of kinds, not {repr_safely(value)}") from None
+
+
+def _sample(value: Any) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1:
+        raise DeclarationError.at_caller(
+            f"scope(sample=…) takes a number from 0 to 1 (0.01 for a hundredth of all keys), not {repr_safely(value)}"
+        )
+    return float(value)
 
 
 def _journal(value: Any) -> str | None:

@@ -8,6 +8,7 @@ a list.
 from __future__ import annotations
 
 from lifeguard.fast import Simple
+from lifeguard.keys import lot_of
 from lifeguard.lazily import re
 from lifeguard.ledger.records import Verb
 from lifeguard.speedups import COMPILED
@@ -171,7 +172,11 @@ def make(lg_f):
             return lg_f({passed})
         {early}
         {named}
-        lg_call = lg_begin(lg_woven, {read}, "sync", lg_key) if lg_held is None else None
+        lg_call = None
+        if not lg_held:
+            if lg_held is False:
+                return lg_f({passed})
+            lg_call = lg_begin(lg_woven, {read}, "sync", lg_key)
         try:
             lg_result = lg_f({passed})
         except lg_BaseException as lg_error:
@@ -204,6 +209,9 @@ _ACQUIRED = """\
 try:
                 lg_flow = lg_flows()
                 lg_lane = lg_flow.lanes[lg_way]
+                if {left_out}{also_known}:
+                    lg_lane.table.left_out += 1
+                    return lg_result
                 lg_frame = lg_getframe(1)
                 lg_code = lg_frame.f_code
                 if (lg_code is lg_woven.caller or lg_is_caller(lg_woven, lg_code)) and (
@@ -234,6 +242,8 @@ try:
             lg_flow = lg_flows()
             lg_lane = lg_flow.lanes[lg_way]
             lg_held = lg_lane.held[lg_key] if lg_type(lg_key) is lg_str or lg_type(lg_key) is lg_int else None
+            if lg_held is None and {left_out}:
+                lg_held = False
         except lg_Exception:
             lg_held = None"""
 
@@ -254,6 +264,11 @@ try:{forgets}
             except lg_Exception:
                 pass
             lg_frame = lg_code = None"""
+
+_LEFT_OUT = (
+    "lg_lane.limit is not None and "
+    f"({lot_of('lg_key', crc='lg_crc')} if lg_type(lg_key) is lg_str else lg_lot(lg_key)) >= lg_lane.limit"
+)
 
 _RECORD_RELEASE = "lg_entry = (lg_key, lg_held, lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_runs)"
 
@@ -331,12 +346,13 @@ def source(
         end = (_ACQUIRED if COMPILED is None else _ACQUIRED_COMPILED).format(
             receiver=receiver,
             identity=f"lg_on = lg_lane.receivers[lg_id({receiver})]" if receiver else "lg_on = None",
+            left_out=_LEFT_OUT,
+            also_known=f" and lg_id({receiver}) in lg_lane.receivers" if receiver else "",
         )
         early = _NO_KEY_YET.format(read=read) if simple.late else _KEY_NOW.format(key=early, read=read)
         last = "seq" if COMPILED is None else "last"
         return _ACQUIRE.format(**common, last=last, early=early, late=late, value=value, end=end)
     releases = simple.verb is Verb.RELEASE
-    named = (_NAMED if COMPILED is None else _NAMED_COMPILED).format(receiver=receiver)
     known = f" and lg_type({receiver}) in lg_lane.classes" if receiver else ""
     end = (_DONE if COMPILED is None else _DONE_COMPILED).format(
         done="released" if releases else "was_used",
@@ -345,4 +361,5 @@ def source(
         record=_RECORD_RELEASE if releases else _RECORD_USE,
         change=_RELEASED if releases else _USED,
     )
+    named = (_NAMED if COMPILED is None else _NAMED_COMPILED).format(receiver=receiver, left_out=f"{_LEFT_OUT}{known}")
     return _RELEASE.format(**common, early=early, named=named, end=end)

@@ -222,6 +222,11 @@ def summary(verdict: Verdict) -> Iterator[str]:
         yield f"{_plural(verdict.elsewhere, 'acquire')} went to scopes of other contexts while it was open"
     if verdict.unused:
         yield f"contracts that saw no call: {_some(verdict.unused, UNUSED_SHOWN, 'scope.verdict.unused has all')}"
+    if verdict.sample < 1:
+        acquired = sum(counts.acquired for counts in verdict.watched.values())
+        left_out = sum(counts.left_out for counts in verdict.watched.values())
+        part = f"{verdict.sample * 100:.6g} %"
+        yield f"a sample of {part}: {left_out:,} of {acquired + left_out:,} acquires not watched"
     if verdict.remember == 0:
         yield "remember=0: double releases and uses after release are not told"
 

@@ -23,7 +23,7 @@ from lifeguard.ledger.lanes import Flow, Lane, Plain, born
 from lifeguard.ledger.records import Act, Call, Generation, Outcome, Ref, Verb
 from lifeguard.ledger.spans import Span
 from lifeguard.places import Site, caller, raised_at
-from lifeguard.reading import Ending, Reading
+from lifeguard.reading import Ending, Reading, is_left_out, unreadable
 from lifeguard.roster import ROSTER, Entry
 from lifeguard.telling import own_defect, tell
 
@@ -73,6 +73,14 @@ class Woven:
         self.classes: dict[int, tuple[weakref.ref[type], int]] = {}  # their classes, with the number of the call
         self.receivers: dict[int, weakref.ref[Any]] = {}  # the last objects that it was called on
         self.state: dict[str, Any] = {"name": name, "bound": not origin}  # outlives it, for `weaving.DROPPED`
+
+    def was_called(self, receiver: object) -> None:
+        """It was called, though nothing is told of that."""
+        if fast.find(self, receiver) is None:
+            if self.last < ROSTER.opened:
+                ROSTER.called(self, fast.CLOCK.seq)
+            if receiver is not None:
+                self.saw(receiver, fast.CLOCK.seq)
 
     def saw(self, receiver: object, when: int) -> None:
         """Remember an object that it was called on, and its class, so that what hides its methods can be found."""
@@ -141,6 +149,9 @@ def begin(
         return None
     try:
         key = _begun(woven, value)
+        if LEDGER.sampling and not LEDGER.observed and is_left_out(woven.contracts, arguments, key):
+            woven.was_called(_receiver(woven, arguments))
+            return None
         if form == "sync" and woven.simple is not None and not LEDGER.observed:
             short = _begin_short(woven, arguments, key)
             if short is not None:
@@ -583,8 +594,3 @@ def _read(watched: Watched, ending: Ending) -> tuple[list[Act], list[tuple[Kind,
         if span.choice is None:
             span.rule = "none"
     return acts, steps, spans
-
-
-def unreadable(call: Call, contract: Contract, problem: Unreadable) -> str:
-    """The text of an LG401."""
-    return f"{contract} on {call.function}: {problem.source} could not be read: {problem.problem}"

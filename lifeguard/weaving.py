@@ -22,9 +22,9 @@ from lifeguard.contracts import Contract, contradiction
 from lifeguard.data import GENERATED, replace
 from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
-from lifeguard.keys import KeyExpression, after, parse_key, repr_safely
+from lifeguard.keys import KeyExpression, after, parse_key, plain_lot, repr_safely
 from lifeguard.kinds import Kind, Rollback
-from lifeguard.lazily import inspect, linecache
+from lifeguard.lazily import binascii, inspect, linecache
 from lifeguard.ledger.lanes import used
 from lifeguard.managers import WatchedAsyncManager, WatchedManager
 from lifeguard.roster import ROSTER
@@ -105,6 +105,7 @@ _NAMES: dict[str, Any] = {
     "lg_who": fast.WHO,
     "lg_who_runs": fast.who_runs,
     "lg_is_caller": fast.is_caller,
+    "lg_lot": plain_lot,
     "lg_used": used,
     "lg_getframe": sys._getframe,
     "lg_ident": get_ident,
@@ -185,6 +186,7 @@ def weave(
     _check(contracts, name, form, visible)
     if switch() == "off":
         return function
+    context.LEDGER.tie(kind for contract in contracts for kind in contract.ties)
     woven = Woven(function, contracts, name, origin)
     wrapper = _build(woven, function, form, visible)
     _dress(wrapper, function, attributes, woven)
@@ -271,7 +273,9 @@ def _build(woven: Woven, function: Function, form: str, visible: inspect.Signatu
         "lg_manager": WatchedManager if form == "with" else WatchedAsyncManager,
         "lg_bind": binder,
     }
-    if COMPILED is not None:
+    if COMPILED is None:
+        namespace["lg_crc"] = binascii.crc32
+    else:
         namespace |= {f"lg_{step}": getattr(woven.way, step) for step in _STEPS}
     file = f"{GENERATED}{woven.name} {id(woven):x}>"
     exec(compile(source, file, "exec", dont_inherit=True), namespace)  # our own template, with the parameters' names

@@ -31,6 +31,8 @@ class Engine(Desk):
             target = act.target if act.resolved else self.named(act.kind, act.key, call.chain)
             if target is not None and target.book.sealed:
                 target.book.late += 1
+            elif target is not None and self.sampling and not target.book.takes(act.kind, act.key):
+                return  # it was given up
             elif act.verb is Verb.RELEASE:
                 self._release(call, act, target, raised)
             elif act.verb is Verb.TRANSFER:
@@ -50,7 +52,7 @@ class Engine(Desk):
         return True
 
     def _acquire(self, call: Call, act: Act, raised: bool) -> None:
-        home = self.home(act.kind, call.chain)
+        home = self.home(act.kind, act.key, call.chain)
         if home is None:
             if not raised and all(book.sealed for book in call.chain):
                 self.nowhere += 1  # else there was a scope, which does not want this kind
@@ -115,6 +117,8 @@ class Engine(Desk):
                 assert parent is not None
                 generation.parent = parent
                 parent.parts[generation] = None
+            elif self.is_left_out(*act.within):
+                self.give_up(generation.kind, generation.key)
 
     def _again(self, call: Call, act: Act, held: Generation, home: Book) -> Generation:
         if held.amounts is not None and act.amount is not None:
@@ -325,9 +329,16 @@ class Engine(Desk):
         owner: Generation | None = None
         if isinstance(to, Book):
             book, why = to, "to a scope that is closed" if to.sealed else ""
+            if not why and to.leaves_out(target.kind, target.key):
+                self.note(target, call, "transferred", f"to scope {to.name!r}, which leaves it out")
+                self.settle(target, call, State.OUTSIDE)
+                return
         else:
             assert isinstance(to, tuple)
             owner = self.named(*to, call.chain)
+            if owner is None and self.is_left_out(*to):
+                self.give_up(target.kind, target.key)
+                return
             why = "" if is_open(owner) else f"to {_shown(*to)}, which is not held"
             if owner is not None and self._owns(target, owner):
                 why = "to something that it owns itself"
@@ -369,6 +380,10 @@ class Engine(Desk):
         assert key is not None
         if key == target.key:
             self.note(target, call, "transferred", "to the key that it has already")
+            return
+        if self.is_left_out(act.kind, key):
+            self.give_up(act.kind, key)
+            self.give_up(act.kind, target.key)
             return
         there = self.tables.held_in_chain(act.kind, key, (target.book, *call.chain))
         self.spans.taken(target, call)
@@ -425,7 +440,7 @@ class Engine(Desk):
                 self.note(owed, call, "succeeded", "a later success of the same call pays")
                 self.settle(owed, call, State.RELEASED)
             return
-        home = self.home(kind, call.chain)
+        home = self.home(kind, key, call.chain)
         if home is None:
             return
         early = [(seq, error) for seq, error in self.early.get((kind, key), ()) if seq > call.began]
@@ -451,7 +466,7 @@ class Engine(Desk):
         kind = span.task
         assert kind is not None
         failed = self.named(kind, key, call.chain)
-        home = self.home(kind, call.chain)
+        home = self.home(kind, key, call.chain)
         if failed is None or home is None or not span.steps:
             return
         group = Steps(failed)

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lifeguard.keys import Key, forget, hold
+from lifeguard.keys import Key, forget, hold, limit_of, lot
 from lifeguard.kinds import Kind, Resource
 from lifeguard.ledger.lanes import FAST_TABLES, Lane, Table
-from lifeguard.ledger.records import Finding, Generation
+from lifeguard.ledger.records import Finding, Generation, Ref
 from lifeguard.ledger.states import OPEN_STATES, State
 
 STRANGERS = 64
@@ -23,6 +23,7 @@ class Tally:
         "acquired",
         "failed",
         "forgotten",
+        "left_out",
         "released",
         "rolled_back",
         "strangers",
@@ -40,6 +41,7 @@ class Tally:
         self.rolled_back = 0
         self.unmatched = 0
         self.forgotten = 0
+        self.left_out = 0
         self.strangers: deque[Key] = deque(maxlen=STRANGERS)
 
 
@@ -50,23 +52,28 @@ class Book:
         "__weakref__",
         "closed",
         "findings",
+        "given_up",
         "held",
         "ignore",
         "inside",
         "lanes",
         "late",
+        "limit",
         "loose",
         "name",
         "nowhere_at_open",
         "observers",
         "only",
         "opened_at",
+        "parted",
         "recorded_at_open",
         "remember",
+        "sample",
         "sealed",
         "settled",
         "tables",
         "tallies",
+        "thinned",
         "waits",
     )
 
@@ -77,11 +84,19 @@ class Book:
         remember: int | None = 1024,
         only: Iterable[Kind] | None = None,
         ignore: Iterable[Kind] = (),
+        sample: float = 1.0,
     ) -> None:
         self.name = name
         self.remember = remember
         self.only = frozenset(only) if only is not None else None
         self.ignore = frozenset(ignore)
+        self.sample = sample
+        self.limit = limit_of(sample)  # keys with this lot or a higher one are left out; None where none are
+        self.thinned: set[Kind] = set()  # kinds of which something was left out; a table may know of more
+        self.parted: set[Kind] = (
+            set()
+        )  # kinds that were tied together when some of their keys had been left out already
+        self.given_up: set[Ref] = set()  # what was tied to something that had been left out: nothing is said of it
         self.held: dict[Generation, None] = {}
         self.settled: dict[Kind, deque[Generation]] = {}  # of the kinds that are not held plainly
         self.tables: dict[Kind, Table] = {}  # of those that are
@@ -102,6 +117,23 @@ class Book:
     def watches(self, kind: Kind) -> bool:
         """Whether events of this kind are recorded here."""
         return kind not in self.ignore and (self.only is None or kind in self.only)
+
+    def samples(self, kind: Kind) -> bool:
+        """Whether only a sample of this kind is recorded here.
+
+        What ties keys together is watched whole: half of it would say what is not true.
+        """
+        return self.limit is not None and (not kind._tied or kind in self.parted or not self.limit)
+
+    def takes(self, kind: Kind, key: Key) -> bool:
+        """Whether events of this very key are recorded here."""
+        if not self.watches(kind) or (self.given_up and (kind, key) in self.given_up):
+            return False
+        return self.limit is None or not self.samples(kind) or lot(key) < self.limit
+
+    def leaves_out(self, kind: Kind, key: Key) -> bool:
+        """Whether it watches the kind, but not this key."""
+        return (self.limit is not None or bool(self.given_up)) and self.watches(kind) and not self.takes(kind, key)
 
     def remembered(self) -> list[Generation]:
         """What was settled and is remembered, of each kind the oldest first."""

@@ -143,7 +143,7 @@ if TYPE_CHECKING or COMPILED is None:
             """Only the compiled one needs to know more."""
 
     class _TableFields:
-        __slots__ = ("append", "book", "fast", "held", "kind", "log", "odd", "released", "used")
+        __slots__ = ("append", "book", "fast", "held", "kind", "left_out", "log", "odd", "released", "used")
 
     class _LaneFields:
         __slots__ = (
@@ -154,6 +154,7 @@ if TYPE_CHECKING or COMPILED is None:
             "further",
             "held",
             "inside",
+            "limit",
             "near",
             "odd",
             "receivers",
@@ -184,6 +185,14 @@ class _Everything:
 EVERYTHING: Final = _Everything()
 
 
+class _Sampled(dict[Key, Any]):
+    """What is held of a sample. That a key is not there, as most are not, is None and no exception."""
+
+    __slots__ = ()
+
+    __missing__ = dict.get
+
+
 class Table(_TableFields):
     """What one scope holds and remembers of one kind."""
 
@@ -193,7 +202,7 @@ class Table(_TableFields):
         self.kind = kind
         self.book = book
         self.fast = fast  # whether a lane may lead here
-        self.held: dict[Key, Plain] = {}  # plainly
+        self.held: dict[Key, Plain] = {} if book.limit is None else _Sampled()  # plainly
         self.odd: dict[Key, int] = {}  # how many generations of these keys are held
         self.log: deque[Any] = deque(
             maxlen=book.remember
@@ -201,6 +210,7 @@ class Table(_TableFields):
         self.append = self.log.append if book.remember != 0 else None  # what a plain release does with itself
         self.released = 0  # plainly
         self.used = 0
+        self.left_out = 0  # acquires of keys that are not in the book's sample
         self._taken = 0  # how many plain ones were made into generations
         self._filed = 0  # how many generations were settled
         self._index: dict[Key, list[tuple[int, Any]]] = {}  # the settled by key, with their number in the log
@@ -323,7 +333,12 @@ class Lane(_LaneFields):
     __slots__ = ()
 
     def __init__(
-        self, table: Table, around: tuple[Table, ...], inside: tuple[Book, ...], books: tuple[Book, ...]
+        self,
+        table: Table,
+        around: tuple[Table, ...],
+        inside: tuple[Book, ...],
+        books: tuple[Book, ...],
+        limit: int | None = None,
     ) -> None:
         self.table: Any = table
         self.books = books  # all that it depends on
@@ -333,6 +348,7 @@ class Lane(_LaneFields):
         self.near = around[0] if around else None  # the first of them
         self.further = around[1:] or None  # and the others
         self.inside = inside  # the books that count what is acquired here
+        self.limit = limit  # keys with this lot or a higher one are in no scope's sample; None where all are
         self.acquired = 0
         self.receivers: Any = {}  # identities of the objects that were seen to acquire, each by itself
         self.classes: set[type] = set()  # classes of the objects that were seen at all

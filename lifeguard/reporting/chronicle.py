@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -12,7 +13,7 @@ from lifeguard.ledger.acts import Engine
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.invariants import subject_of
 from lifeguard.ledger.machine import Ledger
-from lifeguard.ledger.records import Act, Call, Finding, Generation, Subject, Verb
+from lifeguard.ledger.records import Act, Call, Finding, Generation, Ref, Subject, Verb
 from lifeguard.ledger.states import OPEN_STATES, State
 from lifeguard.places import resolve
 from lifeguard.reporting.model import Event, Life, Mark, Standing
@@ -207,6 +208,11 @@ class ChronicleLedger(Ledger):
         super().__init__()
         self.chronicle = Chronicle()
         self._engine = self.chronicle
+
+    def leave_out(self, book: Book, refs: Iterable[Ref]) -> None:
+        """A book does not watch these, as far as it goes."""
+        book.given_up.update(refs)
+        self._engine.sampling = True
 
     def begin_at(self, seq: int, calls: int) -> None:
         """Count on from these numbers."""

@@ -85,6 +85,7 @@ class Lines(ABC):
             "scope": self._books.get(book) or self._new_book(book),
             "name": book.name,
             "remember": book.remember,
+            "sample": book.sample,
             "only": sorted(map(self._kind, book.only)) if book.only is not None else None,
             "ignore": sorted(map(self._kind, book.ignore)),
         }
@@ -118,6 +119,7 @@ class Lines(ABC):
             "error_at": [place.file, place.line, place.function] if place is not None else None,
             "fault": getattr(call, "fault", ""),
             "acts": [self._act(act) for act in acts],
+            "left_out": self._left_out(acts) if LEDGER.sampling else [],
             "stop": [self._span(span) for span in spans],
             "steps": self._refs(steps),
             "failing": bool(call.failing),
@@ -125,6 +127,17 @@ class Lines(ABC):
         for span in spans:
             self._spans.pop(span, None)
         return _without_empty(line)
+
+    def _left_out(self, acts: list[Act]) -> list[Line]:
+        """What these acts speak of and a scope does not watch though it watches the kind: by the key or by chance, which a
+        reader cannot work out.
+        """
+        found: list[Line] = []
+        for book, number in self._books.items():
+            refs = [ref for act in acts for ref in _refs_of(act) if book.leaves_out(*ref)]
+            if refs:
+                found.append({"scope": number, "refs": self._refs(refs)})
+        return found
 
     def _abandon(self, call: Call, spans: tuple[Span, ...]) -> Line:
         line = {"call": self._known(call), "stop": [self._spans.get(span, 0) for span in spans]}
@@ -201,7 +214,8 @@ class Lines(ABC):
         if not any(scope.book is book for scope in self._allowances):
             self._books.pop(book, None)
         severities = {str(at): one.severity for at, one in enumerate(book.findings) if one.severity is not None}
-        return _without_empty({"scope": number, "severities": severities})
+        left_out = {kind: count for kind, counts in account.counts(book).items() if (count := counts.left_out)}
+        return _without_empty({"scope": number, "severities": severities, "left_out": left_out})
 
     # -- what they speak of -----------------------------------------------------------------------------------------------------
 
@@ -364,6 +378,12 @@ class Lines(ABC):
             }
         )
         return {**line, **_key(one.key)}
+
+
+def _refs_of(act: Act) -> list[Ref]:
+    """The resources that an act speaks of."""
+    others = [one for one in (act.within, act.to) if isinstance(one, tuple)]
+    return [(act.kind, act.key), *others, *([(act.kind, act.to_key)] if act.to_key is not None else [])]
 
 
 def _folder() -> str:

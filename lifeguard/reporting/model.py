@@ -302,6 +302,7 @@ def verdict_from(data: Mapping[str, Any]) -> Verdict:
         elsewhere=data["elsewhere"],
         unused=tuple(data["unused"]),
         remember=data["remember"],
+        sample=data.get("sample", 1.0),
     )
 
 

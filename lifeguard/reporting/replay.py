@@ -321,6 +321,7 @@ class Replay:
         only = [self._kinds[kind] for kind in line["only"]] if line["only"] is not None else None
         ignore = [self._kinds[kind] for kind in line["ignore"]]
         book = self._books[number] = Book(line["name"], remember=line["remember"], only=only, ignore=ignore)
+        book.sample = line.get("sample", 1.0)  # what it left out is not among its events
         self._ledger.open(book)
         if number in self._scopes:
             self._scopes[number].opened = line["seq"]
@@ -387,6 +388,8 @@ class Replay:
         call.failing = failing if line.get("failing") else ()
         outcome = Outcome.RAISED if line.get("raised") else Outcome.RETURNED
         acts = [self._act(data) for data in line.get("acts", ())]
+        for left in line.get("left_out", ()):
+            self._ledger.leave_out(self._books[left["scope"]], self._refs(left["refs"]))
         self._ledger.end(call, outcome, acts, spans, self._refs(line.get("steps", ())))
         call.failing = failing
 
@@ -454,6 +457,9 @@ class Replay:
             scope.findings, scope.allowed = sift(book.findings, allowances)
 
     def _close(self, line: Line) -> None:
+        for kind in self._kinds.values():
+            if kind.name in (left_out := line.get("left_out", {})):
+                self._books[line["scope"]].tally(kind).left_out = left_out.pop(kind.name)
         self._closed(line["scope"], line.get("severities", {}), line["seq"])
 
     def _closed(self, number: int, severities: Mapping[str, str], seq: int | None) -> None:

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 _MAIN = {"acquired": "acquired", "released": "released", "transferred": "handed over"}
-_COUNTED = {**_MAIN, "used": "used", "failed": "failed", "rolled_back": "rolled back", "unmatched": "unmatched"}
+_COUNTED = {
+    **_MAIN,
+    "used": "used",
+    "failed": "failed",
+    "rolled_back": "rolled back",
+    "unmatched": "unmatched",
+    "left_out": "left out by the sample",
+}
 
 _SHOWN = 10
 """So many entries of a list are shown; all with -v."""
@@ -203,7 +210,7 @@ class Summary:
         contracts = f"{len(self.called)} of {_plural(len(self.contracts), 'contract')} called"
         if not self._counts:
             return f"{watched} watched, and nothing seen: {contracts}", False
-        parts = [f"{watched} watched", contracts, _told({name: total[name] for name in _MAIN})]
+        parts = [f"{watched} watched", contracts, _told({name: total[name] for name in (*_MAIN, "left_out")})]
         excused = (self._found - self._failed).total()
         if self._failed:
             parts.append(_plural(self._failed.total(), "violation"))
