@@ -3,7 +3,6 @@
 typedef struct {
     PyObject_HEAD
     long long seq;
-    long long recorded;
     PyObject *last; /* the record of the last event, or its number: what a wrapper notes when it begins */
 } ClockObject;
 
@@ -68,7 +67,7 @@ static ClockObject *the_clock; /* the ledger's */
 #define MEMBER(type, name) {#name, Py_T_OBJECT_EX, offsetof(type, name), 0, NULL}
 #define NUMBER(type, name) {#name, Py_T_LONGLONG, offsetof(type, name), 0, NULL}
 
-static PyMemberDef clock_members[] = {NUMBER(ClockObject, recorded), MEMBER(ClockObject, last), {NULL}};
+static PyMemberDef clock_members[] = {MEMBER(ClockObject, last), {NULL}};
 
 static PyObject *clock_new(PyTypeObject *type, PyObject *args, PyObject *named) {
     ClockObject *self = (ClockObject *)type->tp_alloc(type, 0);
@@ -324,7 +323,7 @@ static PyTypeObject ClockType = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "lifeguard._speedups.Clock", .tp_basicsize = sizeof(ClockObject),
     .tp_flags = BASE, .tp_new = clock_new, .tp_dealloc = (destructor)clock_dealloc, .tp_members = clock_members,
     .tp_getset = clock_computed,
-    .tp_doc = "The ledger's sequence: the number of the last event, and how many acquires any scope recorded."};
+    .tp_doc = "The ledger's sequence: the number of the last event."};
 
 static PyTypeObject TableType = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "lifeguard._speedups.TableBase", .tp_basicsize = sizeof(TableObject),

@@ -53,7 +53,6 @@ static int acquire(LaneObject *lane, PyObject *name, PyObject *key, PyObject *re
     }
     int done = !met && PyDict_SetDefault(lane->held, key, (PyObject *)plain) == (PyObject *)plain;
     if (done) {
-        the_clock->recorded++;
         lane->acquired++;
         tick(the_clock, (PyObject *)plain);
     } else if (PyErr_Occurred()) {

@@ -41,7 +41,8 @@ CLOCK: Final = LEDGER.clock
 WHO: dict[int, Who] = {}
 """The threads that plain events may happen in, by their identity."""
 
-_mine = threading.local()
+MINE: Final = threading.local()
+"""Its `who` is the running thread's, once that is on the list."""
 
 _HAS_LOCK: Final = getattr(sys, "_is_gil_enabled", lambda: True)
 """Whether an interpreter lets only one thread run at a time."""
@@ -192,7 +193,8 @@ def _know_thread() -> None:
     if ident not in WHO:
         name, origin = context.thread_name(ident), context.name_origin
         who = WHO[ident] = Who(ident, name if origin is None else origin(name, None))
-        _mine.ending = _Ending(ident, who)
+        MINE.ending = _Ending(ident, who)
+    MINE.who = WHO[ident]
 
 
 # -- lanes -------------------------------------------------------------------------------------------------------------
@@ -228,6 +230,8 @@ def meet(woven: Any, lane: Lane, receiver: object) -> None:
     """Take note of an object that a call was made on."""
     woven.saw(receiver, CLOCK.seq)
     lane.classes.add(type(receiver))
+    if COMPILED is None:
+        lane.cls = type(receiver)
     if len(lane.receivers) >= RECEIVERS:
         lane.receivers = range(sys.maxsize)
     elif type(lane.receivers) is dict:
@@ -297,7 +301,6 @@ def _acquire(woven: Any, key: Any, receiver: object, code: CodeType | None, offs
     if CLOCK.seq is not number or key in lane.held or key in lane.odd:
         return False
     CLOCK.seq = number + 1
-    CLOCK.recorded += 1
     lane.acquired += 1
     lane.held[key] = plain
     return True

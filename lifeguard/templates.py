@@ -217,7 +217,7 @@ try:
                 if (lg_code is lg_woven.caller or lg_is_caller(lg_woven, lg_code)) and (
                     lg_type(lg_key) is lg_str or lg_type(lg_key) is lg_int
                 ):
-                    lg_runs = lg_who_runs(lg_flow) if lg_here.apart or lg_flow.apart else lg_who[lg_ident()]
+                    lg_runs = lg_who_runs(lg_flow) if lg_here.apart or lg_flow.apart else lg_mine.who
                     {identity}
                     lg_seq = lg_clock.seq
                     lg_next = lg_seq + 1
@@ -229,7 +229,6 @@ try:
                         lg_plain = (lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_runs, lg_on)
                         if lg_clock.seq is lg_seq and lg_key not in lg_lane.held and lg_key not in lg_lane.odd:
                             lg_clock.seq = lg_next
-                            lg_clock.recorded += 1
                             lg_lane.acquired += 1
                             lg_lane.held[lg_key] = lg_plain
                             return lg_result
@@ -252,7 +251,7 @@ try:{forgets}
                 lg_frame = lg_getframe(1)
                 lg_code = lg_frame.f_code
                 if (lg_code is lg_woven.caller or lg_is_caller(lg_woven, lg_code)){known}:
-                    lg_runs = lg_who_runs(lg_flow) if lg_here.apart or lg_flow.apart else lg_who[lg_ident()]
+                    lg_runs = lg_who_runs(lg_flow) if lg_here.apart or lg_flow.apart else lg_mine.who
                     lg_seq = lg_clock.seq
                     lg_next = lg_seq + 1
                     lg_table = lg_lane.table
@@ -353,7 +352,7 @@ def source(
         last = "seq" if COMPILED is None else "last"
         return _ACQUIRE.format(**common, last=last, early=early, late=late, value=value, end=end)
     releases = simple.verb is Verb.RELEASE
-    known = f" and lg_type({receiver}) in lg_lane.classes" if receiver else ""
+    known = f" and (lg_type({receiver}) is lg_lane.cls or lg_type({receiver}) in lg_lane.classes)" if receiver else ""
     end = (_DONE if COMPILED is None else _DONE_COMPILED).format(
         done="released" if releases else "was_used",
         forgets=_RELEASED_WITHOUT_MEMORY.format(known=known) if releases else "",

@@ -12,7 +12,6 @@ import functools
 import keyword
 import sys
 import weakref
-from _thread import get_ident
 from collections.abc import Callable, Collection, Iterator
 from types import CodeType, FunctionType
 from typing import Any
@@ -102,13 +101,12 @@ _NAMES: dict[str, Any] = {
     "lg_clock": fast.CLOCK,
     "lg_flows": context.FLOW.get,
     "lg_here": fast.HERE,
-    "lg_who": fast.WHO,
+    "lg_mine": fast.MINE,
     "lg_who_runs": fast.who_runs,
     "lg_is_caller": fast.is_caller,
     "lg_lot": plain_lot,
     "lg_used": used,
     "lg_getframe": sys._getframe,
-    "lg_ident": get_ident,
     "lg_id": id,  # a parameter may have the name of a builtin
     "lg_type": type,
     "lg_str": str,

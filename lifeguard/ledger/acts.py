@@ -72,7 +72,7 @@ class Engine(Desk):
         if effect is Effect.NOTHING:
             return
         if not raised:
-            self.clock.recorded += 1
+            self.acquired += 1
             for book in call.chain[: call.around]:
                 book.inside += 1
             if home not in call.chain[: call.around]:

@@ -155,12 +155,17 @@ class Tables:
     for.
     """
 
-    __slots__ = ("_fast", "_held", "_settled")
+    __slots__ = ("_fast", "_held", "_past", "_settled")
 
     def __init__(self) -> None:
         self._held: dict[Kind, dict[Key, list[Generation]]] = {}
         self._settled: dict[Kind, dict[Key, list[Generation]]] = {}
         self._fast: dict[Kind, list[Table]] = {}
+        self._past = 0  # so many were acquired plainly in scopes that are closed
+
+    def acquired_plainly(self) -> int:
+        """How many were ever acquired plainly."""
+        return self._past + sum([table.acquired for tables in self._fast.values() for table in tables])
 
     def table(self, kind: Kind, book: Book) -> Table:
         """What a book holds and remembers of a kind."""
@@ -346,6 +351,7 @@ class Tables:
             for generation in memory:
                 _remove(self._settled, generation)
         for table in book.tables.values():
+            self._past += table.acquired
             if table.fast:
                 fast = self._fast[table.kind]
                 fast.remove(table)

@@ -14,7 +14,19 @@ from lifeguard.ledger.states import State
 class Desk:
     """The tables, the running spans and the sequence, and what all verbs need. Not thread-safe: `Ledger` is."""
 
-    __slots__ = ("books", "clock", "early", "failing", "found", "nowhere", "sampling", "seq", "spans", "tables")
+    __slots__ = (
+        "acquired",
+        "books",
+        "clock",
+        "early",
+        "failing",
+        "found",
+        "nowhere",
+        "sampling",
+        "seq",
+        "spans",
+        "tables",
+    )
 
     def __init__(self) -> None:
         self.tables = Tables()
@@ -23,6 +35,7 @@ class Desk:
         self.spans = Spans()
         self.clock = Clock()
         self.seq = 0  # the number of the event that is being applied
+        self.acquired = 0  # acquires that some scope recorded, but for the plain ones
         self.nowhere = 0  # acquires that no scope recorded
         self.found: list[Finding] = []  # findings of the call that is being applied
         self.failing: dict[Ref, int] = {}  # rollbacks of calls that are still running
@@ -32,6 +45,14 @@ class Desk:
         """The next event."""
         self.clock.seq += 1
         self.seq = self.clock.seq
+
+    def recorded(self) -> int:
+        """How many acquires any scope recorded. Plain ones go on meanwhile, which the sequence tells."""
+        while True:
+            seq = self.clock.seq
+            count = self.acquired + self.tables.acquired_plainly()
+            if self.clock.seq == seq:
+                return count
 
     # -- findings ---------------------------------------------------------------------------------------------------------------
 

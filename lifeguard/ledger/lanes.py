@@ -71,13 +71,12 @@ def used(plain: tuple[Any, ...], use: tuple[Any, ...]) -> tuple[Any, ...]:
 if TYPE_CHECKING or COMPILED is None:
 
     class Clock:
-        """The ledger's sequence: the number of the last event, and how many acquires any scope recorded."""
+        """The ledger's sequence: the number of the last event."""
 
-        __slots__ = ("recorded", "seq")
+        __slots__ = ("seq",)
 
         def __init__(self) -> None:
             self.seq = 0
-            self.recorded = 0
 
     class Flow:
         """Where a context stands: the lanes of the plain events that happen there, and the watched call of a coroutine
@@ -151,6 +150,7 @@ if TYPE_CHECKING or COMPILED is None:
             "around",
             "books",
             "classes",
+            "cls",
             "further",
             "held",
             "inside",
@@ -352,6 +352,8 @@ class Lane(_LaneFields):
         self.acquired = 0
         self.receivers: Any = {}  # identities of the objects that were seen to acquire, each by itself
         self.classes: set[type] = set()  # classes of the objects that were seen at all
+        if COMPILED is None:
+            self.cls: type | None = None  # the last one that was new
 
     def meets_around(self, key: Key) -> bool:
         """Whether one of the other scopes holds a key that would be acquired here."""

@@ -438,7 +438,7 @@ class Ledger:
         def work() -> None:
             book.opened_at = self._engine.clock.seq
             book.nowhere_at_open = self._engine.nowhere
-            book.recorded_at_open = self._engine.clock.recorded
+            book.recorded_at_open = self._engine.recorded()
             self._compare_sample(book)
             self._engine.align(book)
             self._engine.books[book] = None
@@ -491,7 +491,7 @@ class Ledger:
         def work() -> tuple[int, int]:
             engine = self._engine
             nowhere = engine.nowhere - book.nowhere_at_open
-            elsewhere = engine.clock.recorded - book.recorded_at_open - book.inside
+            elsewhere = engine.recorded() - book.recorded_at_open - book.inside
             if self._recorders:
                 self._recorded("close", book)
             book.sealed = book.closed = True
