@@ -62,26 +62,38 @@ static int acquire(LaneObject *lane, PyObject *name, PyObject *key, PyObject *re
     return done;
 }
 
+static inline PyObject *acquired_as(WayObject *self, PyObject *name, PyObject *key, PyObject *receiver, PyObject *frame) {
+    FlowObject *flow = is_plain_key(key) ? flow_now() : NULL;
+    if (flow == NULL) Py_RETURN_FALSE;
+    PyThreadState *state = PyThreadState_Get();
+    LaneObject *lane = lane_in(flow, self);
+    if (lane != NULL && !knows_receiver(lane, receiver)) lane = NULL;
+    int offset, done = lane != NULL && leave_out(lane, key);
+    PyObject *code = lane != NULL && !done ? place_of(state, frame, &offset) : NULL;
+    if (code != NULL) {
+        Py_INCREF(lane);
+        PyObject *who = runner_inside(state, running(flow));
+        done = acquire(lane, name, key, receiver, code, offset, who);
+        Py_DECREF(lane);
+    }
+    Py_DECREF(flow);
+    return PyBool_FromLong(done);
+}
+
 PyDoc_STRVAR(way_acquired_doc, "acquired(key, receiver, frame=None)\n--\n\n"
     "An acquire has returned; False where it is not plain.");
 
 static PyObject *way_acquired(WayObject *self, PyObject *const *args, Py_ssize_t count) {
     TAKES("acquired", 2)
-    FlowObject *flow = is_plain_key(args[0]) ? flow_now() : NULL;
-    if (flow == NULL) Py_RETURN_FALSE;
-    PyThreadState *state = PyThreadState_Get();
-    LaneObject *lane = lane_in(flow, self);
-    if (lane != NULL && !knows_receiver(lane, args[1])) lane = NULL;
-    int offset, done = lane != NULL && leave_out(lane, args[0]);
-    PyObject *code = lane != NULL && !done ? place_of(state, frame, &offset) : NULL;
-    if (code != NULL) {
-        Py_INCREF(lane);
-        PyObject *who = runner_inside(state, running(flow));
-        done = acquire(lane, self->name, args[0], args[1], code, offset, who);
-        Py_DECREF(lane);
-    }
-    Py_DECREF(flow);
-    return PyBool_FromLong(done);
+    return acquired_as(self, self->name, args[0], args[1], frame);
+}
+
+PyDoc_STRVAR(way_acquired_of_doc, "acquired_of(key, receiver, about, frame=None)\n--\n\n"
+    "The same with subjects, behind their label.");
+
+static PyObject *way_acquired_of(WayObject *self, PyObject *const *args, Py_ssize_t count) {
+    TAKES("acquired_of", 3)
+    return acquired_as(self, args[2], args[0], args[1], frame);
 }
 
 PyDoc_STRVAR(named_doc, "named(key, receiver)\n--\n\n"
@@ -364,7 +376,7 @@ static void way_dealloc(WayObject *self) {
 #define FAST(name) {#name, (PyCFunction)(void (*)(void))way_##name, METH_FASTCALL, way_##name##_doc}
 
 static PyMethodDef way_methods[] = {
-    FAST(acquired), {"named", (PyCFunction)(void (*)(void))way_named, METH_FASTCALL, named_doc}, FAST(released),
+    FAST(acquired), FAST(acquired_of), {"named", (PyCFunction)(void (*)(void))way_named, METH_FASTCALL, named_doc}, FAST(released),
     {"was_used", (PyCFunction)(void (*)(void))way_used, METH_FASTCALL, way_used_doc}, FAST(enter), FAST(ended), {NULL}};
 
 static PyTypeObject WayType = {

@@ -6,8 +6,8 @@ that is safe. Whatever is not plain takes the long way (`watching`, `reading`, `
 begun there; the two leave behind the same, which property tests hold together. The functions here are what a wrapper does
 inline, for calls that find their lane only on the way.
 
-An event is plain where its key is a str or an int; its scopes look on by themselves, without observers; it happens outside
-of atomic and settling calls; and its caller is the user's own code, known by its file.
+An event is plain where its key is a str or an int, and so is what it is about; its scopes look on by themselves, without
+observers; it happens outside of atomic and settling calls; and its caller is the user's own code, known by its file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lifeguard import context
 from lifeguard.context import CURRENT, FLOW, FOREIGN, LEDGER, SPANS
 from lifeguard.contracts import Contract
 from lifeguard.keys import Key, KeyExpression, lot
-from lifeguard.kinds import Resource
+from lifeguard.kinds import Kind, Resource
 from lifeguard.ledger.lanes import Flow, Lane, Plain, Way, Who, call_around, used, with_use
 from lifeguard.ledger.records import Verb
 from lifeguard.places import USER_FILES, is_plumbing, is_step
@@ -51,13 +51,24 @@ _HAS_LOCK: Final = getattr(sys, "_is_gil_enabled", lambda: True)
 class Simple:
     """What the fast lane needs to know of a function's one contract."""
 
-    __slots__ = ("code", "kind", "late", "verb")
+    __slots__ = ("about", "code", "kind", "kinds", "late", "verb")
 
-    def __init__(self, verb: Verb, kind: Resource, code: str, *, late: bool) -> None:
+    def __init__(
+        self,
+        verb: Verb,
+        kind: Resource,
+        code: str,
+        *,
+        late: bool,
+        about: tuple[str, ...] = (),
+        kinds: tuple[Kind | None, ...] = (),
+    ) -> None:
         self.verb = verb
         self.kind = kind
         self.code = code  # the key, as a Python expression
         self.late = late  # whether it is read when the call has ended
+        self.about = about  # its subjects, as Python expressions that are read when the call begins
+        self.kinds = kinds  # of these
 
 
 def simple_of(contracts: tuple[Contract, ...]) -> Simple | None:
@@ -69,15 +80,20 @@ def simple_of(contracts: tuple[Contract, ...]) -> Simple | None:
     if verb is None or not isinstance(key, KeyExpression) or key.composite or key.many or len(key.parts) != 1:
         return None
     kind = contract.kind
-    special = (
-        contract.when or contract.about or contract.within or contract.amount or contract.in_doubt or contract.part
-    )
+    special = contract.when or contract.within or contract.amount or contract.in_doubt or contract.part
     if special or contract.cascade is not None or not isinstance(kind, Resource) or kind.needs is not None:
         return None
     part = key.parts[0]
     if part.code is None or (part.late and verb is not Verb.ACQUIRE):
         return None
-    return Simple(verb, kind, part.code, late=part.late)
+    about: list[str] = []
+    for _, subject in contract.about:
+        code = subject.parts[0].code
+        if code is None or subject.composite or subject.many or subject.late:
+            return None
+        about.append(code)
+    kinds = tuple([one for one, _ in contract.about])
+    return Simple(verb, kind, part.code, late=part.late, about=tuple(about), kinds=kinds)
 
 
 # -- who runs ----------------------------------------------------------------------------------------------------------
@@ -252,12 +268,15 @@ def is_caller(woven: Any, code: CodeType) -> bool:
     return True
 
 
-def acquired(woven: Any, key: object, receiver: object, frame: FrameType) -> bool:
+def acquired(woven: Any, key: object, receiver: object, frame: FrameType, about: Any = None) -> bool:
     """An acquire has returned to its caller; False where it is not plain."""
     if COMPILED is not None:
-        done: bool = woven.way.acquired(key, receiver, frame)
+        way = woven.way
+        done: bool = (
+            way.acquired(key, receiver, frame) if about is None else way.acquired_of(key, receiver, about, frame)
+        )
         return done
-    return _is_users(frame.f_code) and _acquire(woven, key, receiver, frame.f_code, frame.f_lasti)
+    return _is_users(frame.f_code) and _acquire(woven, key, receiver, frame.f_code, frame.f_lasti, about)
 
 
 def released(woven: Any, key: Key, held: Plain, frame: FrameType) -> bool:
@@ -279,7 +298,7 @@ def was_used(woven: Any, key: Key, held: Plain, frame: FrameType) -> bool:
 _KEYS: Final = frozenset({str, int})
 
 
-def _acquire(woven: Any, key: Any, receiver: object, code: CodeType | None, offset: int) -> bool:
+def _acquire(woven: Any, key: Any, receiver: object, code: CodeType | None, offset: int, about: Any = None) -> bool:
     flow = FLOW.get()
     lane = flow.lanes.get(woven.way)
     if lane is None or type(key) not in _KEYS:
@@ -297,7 +316,7 @@ def _acquire(woven: Any, key: Any, receiver: object, code: CodeType | None, offs
     number = CLOCK.seq
     if lane.around and lane.meets_around(key):
         return False
-    plain = (woven.name, code, offset, number + 1, who, on)
+    plain = (woven.name if about is None else about, code, offset, number + 1, who, on)
     if CLOCK.seq is not number or key in lane.held or key in lane.odd:
         return False
     CLOCK.seq = number + 1

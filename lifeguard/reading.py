@@ -80,6 +80,11 @@ class Reading:
 
     # -- at the begin -----------------------------------------------------------------------------------------------------------
 
+    def take_subjects(self, values: tuple[object, ...]) -> None:
+        """Take what the call is about as it was when it began, and not as it is now."""
+        about = zip(self.contract.about, values, strict=True)
+        self._about = tuple([expression.begun(value) for (_, expression), value in about])
+
     def keys_now(self) -> tuple[Key, ...]:
         """The keys, as far as they are known before the call; what cannot be read is told at the end."""
         contract = self.contract

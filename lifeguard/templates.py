@@ -158,7 +158,7 @@ def make(lg_f):
         if lg_began is not None:
             {late}
             {end}
-            lg_call = lg_late_acquire(lg_woven, {read}, lg_began, lg_key)
+            lg_call = lg_late_acquire(lg_woven, {read}, lg_began, lg_key{about})
         lg_returned(lg_call, lg_result)
         return lg_result
     return {name}
@@ -196,7 +196,7 @@ def make(lg_f):
 # call stands between the last check and the last change, nor a jump backwards: `lifeguard.ledger.lanes` says why.
 
 _ACQUIRED_COMPILED = """\
-if lg_acquired(lg_key, {receiver}):
+if lg_acquired{also}(lg_key, {receiver}{about}):
                 return lg_result"""
 
 _NAMED_COMPILED = "lg_held = lg_named(lg_key, {receiver})"
@@ -226,7 +226,7 @@ try:
                         and lg_key not in lg_lane.near.odd
                         and (lg_lane.further is None or not lg_lane.meets_around(lg_key))
                     ):
-                        lg_plain = (lg_name, lg_code, lg_frame.f_lasti, lg_next, lg_runs, lg_on)
+                        lg_plain = ({name}, lg_code, lg_frame.f_lasti, lg_next, lg_runs, lg_on)
                         if lg_clock.seq is lg_seq and lg_key not in lg_lane.held and lg_key not in lg_lane.odd:
                             lg_clock.seq = lg_next
                             lg_lane.acquired += 1
@@ -292,13 +292,13 @@ lg_table.used += 1
                         lg_lane.held[lg_key] = lg_plain"""
 
 _NO_KEY_YET = """\
-if lg_observed:
+{about}if lg_observed{no_subjects}:
             lg_began = None
             lg_call = lg_begin(lg_woven, {read}, "sync")"""
 
 _KEY_NOW = """\
 {key}
-        if lg_observed or not (lg_type(lg_key) is lg_str or lg_type(lg_key) is lg_int):
+        {about}if lg_observed{no_subjects} or not (lg_type(lg_key) is lg_str or lg_type(lg_key) is lg_int):
             lg_began = None
             lg_call = lg_begin(lg_woven, {read}, "sync", lg_key)"""
 
@@ -307,6 +307,26 @@ try:
 {indent}    lg_key = {code}
 {indent}except lg_Exception as lg_error:
 {indent}    lg_key = lg_unread(lg_woven, lg_error)"""
+
+_SUBJECTS = """\
+try:
+            {reads}
+            lg_about = (lg_label, {names}) if {plain} else None
+        except lg_Exception:
+            lg_about = None
+        """
+
+
+def _subjects(simple: Simple) -> str:
+    """Reads what an acquire is about when it begins: None where that is not plain, and it takes the long way from there."""
+    names = [f"lg_subject_{number}" for number, _ in enumerate(simple.about)]
+    return _SUBJECTS.format(
+        reads="; ".join(f"{name} = {code}" for name, code in zip(names, simple.about, strict=True)),
+        names=", ".join(names),
+        plain=" and ".join(
+            f"(lg_type({name}) is lg_str or lg_type({name}) is lg_int or {name} is None)" for name in names
+        ),
+    )
 
 
 def source(
@@ -324,7 +344,7 @@ def source(
         read: an expression for the arguments that the contracts read.
     """
     common = {"name": name, "parameters": parameters, "passed": passed, "read": read}
-    if simple is None or form not in ("function", "coroutine"):
+    if simple is None or form not in ("function", "coroutine") or (simple.about and form == "coroutine"):
         return _BY_FORM[form].format(**common, fast="", value="")
     code = re.sub(r"^result\b", "lg_result", simple.code)  # an expression has one name, at its front
     early = f"lg_key = {code}" if code.isidentifier() else _KEY.format(code=code, indent=" " * 8)
@@ -342,15 +362,25 @@ def source(
         )
         return _ASYNC.format(**common, fast=fast, value=value)
     if simple.verb is Verb.ACQUIRE:
+        about = {
+            "about": _subjects(simple) if simple.about else "",
+            "no_subjects": " or lg_about is None" if simple.about else "",
+        }
+        given = ", lg_about" if simple.about else ""
         end = (_ACQUIRED if COMPILED is None else _ACQUIRED_COMPILED).format(
             receiver=receiver,
+            about=given,
+            also="_of" if simple.about else "",
+            name="lg_about" if simple.about else "lg_name",
             identity=f"lg_on = lg_lane.receivers[lg_id({receiver})]" if receiver else "lg_on = None",
             left_out=_LEFT_OUT,
             also_known=f" and lg_id({receiver}) in lg_lane.receivers" if receiver else "",
         )
-        early = _NO_KEY_YET.format(read=read) if simple.late else _KEY_NOW.format(key=early, read=read)
+        early = (
+            _NO_KEY_YET.format(read=read, **about) if simple.late else _KEY_NOW.format(key=early, read=read, **about)
+        )
         last = "seq" if COMPILED is None else "last"
-        return _ACQUIRE.format(**common, last=last, early=early, late=late, value=value, end=end)
+        return _ACQUIRE.format(**common, last=last, early=early, late=late, value=value, end=end, about=given)
     releases = simple.verb is Verb.RELEASE
     known = f" and (lg_type({receiver}) is lg_lane.cls or lg_type({receiver}) in lg_lane.classes)" if receiver else ""
     end = (_DONE if COMPILED is None else _DONE_COMPILED).format(

@@ -192,6 +192,8 @@ class Short:
 def _begin_short(woven: Woven, arguments: Mapping[str, object], key: object) -> Short | None:
     simple = woven.simple
     assert simple is not None
+    if simple.about:  # had they been plain, the wrapper would not have come here
+        return None
     lane = fast.find(woven, _receiver(woven, arguments))
     if lane is None:
         return None
@@ -308,7 +310,9 @@ def late_awaited(
     return watched
 
 
-def late_acquire(woven: Woven, arguments: Mapping[str, object], began: object, value: object) -> Watched | None:
+def late_acquire(
+    woven: Woven, arguments: Mapping[str, object], began: object, value: object, about: Any = None
+) -> Watched | None:
     """An acquire that was taken for plain has returned, and found no lane: it looks for one, else goes the long way.
 
     Args:
@@ -316,6 +320,7 @@ def late_acquire(woven: Woven, arguments: Mapping[str, object], began: object, v
         arguments: what its contract reads.
         began: the last event when it began (see `fast.began_at`).
         value: the value of its key.
+        about: its subjects as they were when it began, behind their label.
     """
     if not woven.active:
         return None
@@ -327,9 +332,12 @@ def late_acquire(woven: Woven, arguments: Mapping[str, object], began: object, v
         key = _begun(woven, value)
         if isinstance(key, str | int):
             lane = fast.find(woven, receiver)
-            if lane is not None and fast.acquired(woven, key, receiver, sys._getframe(2)):
+            if lane is not None and fast.acquired(woven, key, receiver, sys._getframe(2), about):
                 return None
-        return _as_if_begun(woven, arguments, fast.began_at(began), caller(sys._getframe(1)), key)
+        watched = _as_if_begun(woven, arguments, fast.began_at(began), caller(sys._getframe(1)), key)
+        if about is not None:
+            watched.readings[0].take_subjects(about[1:])
+        return watched
     except Exception as error:
         own_defect(woven.name, error)
         return None

@@ -24,7 +24,7 @@ from lifeguard.errors import DeclarationError
 from lifeguard.keys import KeyExpression, after, parse_key, plain_lot, repr_safely
 from lifeguard.kinds import Kind, Rollback
 from lifeguard.lazily import binascii, inspect, linecache
-from lifeguard.ledger.lanes import used
+from lifeguard.ledger.lanes import Label, used
 from lifeguard.managers import WatchedAsyncManager, WatchedManager
 from lifeguard.roster import ROSTER
 from lifeguard.speedups import COMPILED
@@ -118,7 +118,7 @@ _NAMES: dict[str, Any] = {
 }
 """What generated wrappers know."""
 
-_STEPS = ("acquired", "named", "released", "was_used", "enter", "ended")
+_STEPS = ("acquired", "acquired_of", "named", "released", "was_used", "enter", "ended")
 """What they call of their way, where there is the compiled helper."""
 
 _NO_RESULT = (
@@ -268,6 +268,7 @@ def _build(woven: Woven, function: Function, form: str, visible: inspect.Signatu
         "lg_woven": woven,
         "lg_way": woven.way,
         "lg_name": woven.name,
+        "lg_label": Label(woven.name, simple.kinds) if simple is not None else None,
         "lg_manager": WatchedManager if form == "with" else WatchedAsyncManager,
         "lg_bind": binder,
     }

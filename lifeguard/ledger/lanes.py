@@ -29,15 +29,33 @@ FAST_TABLES: Final = 64
 """So many scopes at a time may hold things of one kind plainly: so many tables a stray event has to be looked up in."""
 
 Plain = Any
-"""What is plainly held: name of the function, code and offset of its caller (None where an event loop called it), number of
-the event, `Who`, identity of the receiver; then, if it was used, how many uses were cut and the uses, each as (function, code,
-offset, number, who). A tuple of these or, with the compiled helper, an object that gives it (see `fields`).
+"""What is plainly held: name of the function (or a tuple of a `Label` and the subjects of this acquire), code and offset of its
+caller (None where an event loop called it), number of the event, `Who`, identity of the receiver; then, if it was used, how
+many uses were cut and the uses, each as (function, code, offset, number, who). A tuple of these or, with the compiled helper,
+an object that gives it (see `fields`).
 """
 
 PLAIN_SIZE: Final = 6
 """The length of a `Plain` that was never used."""
 
 _BORN: Final = 3
+
+
+class Label:
+    """What a plain acquire with subjects has in common with the others of its function.
+
+    Attributes:
+        name: the name of the function.
+        kinds: of its subjects, in the order in which they follow the label.
+    """
+
+    __slots__ = ("kinds", "name")
+
+    def __init__(self, name: str, kinds: tuple[Kind | None, ...]) -> None:
+        self.name = name
+        self.kinds = kinds
+
+
 _USES_KEPT_FIRST: Final = 1
 
 
@@ -243,6 +261,11 @@ class Table(_TableFields):
         said = fields(plain)
         name, code, offset, seq, who, receiver = said[:PLAIN_SIZE]
         generation = Generation(self.kind, key, self.book, seq)
+        if type(name) is tuple:
+            label, *subjects = name
+            name = label.name
+            pairs = zip(label.kinds, subjects, strict=True)
+            generation.about = tuple([(kind, subject) for kind, subject in pairs if subject is not None])
         generation.receiver = receiver
         generation.note(Note(seq, "acquired", name, _site(code, offset), who.name))
         generation.told[Verb.ACQUIRE] = Told(seq, who.ident, who.awaiting)
