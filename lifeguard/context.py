@@ -12,9 +12,10 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar, Token
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lifeguard.data import record
+from lifeguard.data import GENERATED, record
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.lanes import Flow, Lane, Who, call_around
 from lifeguard.ledger.machine import Ledger
@@ -129,6 +130,18 @@ def enter_call(ident: int) -> Flow:
     flow = Flow(now.lanes, call_around(now), ident)
     FLOW.set(flow)
     return flow
+
+
+def generators_around(frame: FrameType | None) -> Iterator[int]:
+    """The numbers of the watched generators whose bodies run in a frame or around it, and wait for what is called there, as an
+    override waits for what it overrides.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(GENERATED):
+            call = getattr(frame.f_locals.get("lg_call"), "call", None)
+            if isinstance(call, Call) and call.lasts:
+                yield call.ident
+        frame = frame.f_back
 
 
 def awaiting() -> tuple[int, ...]:

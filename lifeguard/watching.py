@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Token
 from types import FrameType
 from typing import Any, Final
@@ -13,7 +13,6 @@ from typing import Any, Final
 from lifeguard import context, fast
 from lifeguard.context import CURRENT, LEDGER, NO_LANES, PROCESS, SPANS, Attempt, Fault, Saboteur
 from lifeguard.contracts import Contract
-from lifeguard.data import GENERATED
 from lifeguard.errors import ViolationError
 from lifeguard.fast import simple_of, way_of
 from lifeguard.keys import Key, KeyExpression, Unreadable, problem_text
@@ -362,7 +361,7 @@ def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site 
     call.nests = form in ("sync", "async", "generator")
     if form == "generator":
         call.lasts = True
-        call.awaiting += tuple(_generators_around(sys._getframe(1)))
+        call.awaiting += tuple(context.generators_around(sys._getframe(1)))
     watched = Watched(call)
     named: list[Ref] = []
     failing: list[Ref] = []
@@ -406,16 +405,6 @@ def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site 
     if watched.saboteurs:
         watched.attempt = Attempt(call, woven, arguments, _awaits(watched))
     return watched
-
-
-def _generators_around(frame: FrameType | None) -> Iterator[int]:
-    """The watched generators whose bodies run now and wait for this call, as an override waits for what it overrides."""
-    while frame is not None:
-        if frame.f_code.co_filename.startswith(GENERATED):
-            outer = frame.f_locals.get("lg_call")
-            if isinstance(outer, Watched) and outer.call.lasts:
-                yield outer.call.ident
-        frame = frame.f_back
 
 
 def _start_span(watched: Watched, contract: Contract, reading: Reading) -> list[Span]:
