@@ -191,11 +191,11 @@ class _Ending:
         self.ident = ident
         self.who = who
 
-    def __del__(self) -> None:
-        if WHO.get(self.ident) is self.who:
-            WHO.pop(self.ident, None)
-            if COMPILED is not None:
-                COMPILED.forget_threads()
+    def __del__(self, known: dict[int, Who] = WHO, helper: Any = COMPILED) -> None:  # globals may have gone before
+        if known.get(self.ident) is self.who:
+            known.pop(self.ident, None)
+            if helper is not None:
+                helper.forget_threads()
 
 
 def _know_thread() -> None:
