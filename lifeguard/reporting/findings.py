@@ -47,7 +47,9 @@ def plural(count: int, word: str) -> str:
 
 
 def outcome(report: Report) -> tuple[str, str]:
-    """How all scopes came out: "3 violations" or "balanced", and the rest of that line."""
+    """How all scopes came out: "3 violations", "balanced" or that there were none, and the rest of that line."""
+    if not report.scopes:
+        return "no scope was judged", ""
     found, warned = len(report.violations), len(report.warnings)
     allowed = sum(len(one.verdict.allowed) for one in report.scopes)
     rest = ""

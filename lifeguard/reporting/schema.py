@@ -29,7 +29,7 @@ _COUNTED: Final = {
     "forgotten": "settled ones that were forgotten, so that a later event on them is unmatched",
 }
 
-_NARROWER: Final = {
+_NARROWER: Final[Mapping[tuple[Any, str], dict[str, Any]]] = {
     (Violation, "code"): {"type": "string", "pattern": "^LG[0-9]{3}$"},
     (Violation, "cwe"): {"type": ["string", "null"], "pattern": "^CWE-[0-9]+$"},
     (Violation, "severity"): {"enum": ["error", "warning"]},
