@@ -20,7 +20,7 @@ from typing import Final
 from lifeguard.ledger.records import FIRST
 from lifeguard.places import Place
 from lifeguard.reporting.chronicle import AT_THE_END, mark_of
-from lifeguard.reporting.findings import findings, outcome, plural
+from lifeguard.reporting.findings import findings, outcome, plural, visible
 from lifeguard.reporting.model import Event, Life, Report, ScopeReport
 from lifeguard.rules import RULES
 from lifeguard.text import render as as_text
@@ -71,7 +71,7 @@ def _asset(name: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return html.escape(text).encode("ascii", "xmlcharrefreplace").decode()
+    return html.escape(visible(text)).encode("ascii", "xmlcharrefreplace").decode()
 
 
 def _embedded(data: object) -> str:

@@ -362,6 +362,7 @@ def _show(report: Report, stream: TextIO, width: int | None, lines: Iterable[_Li
     console: Console = Console(
         file=stream,
         force_terminal=True,
+        color_system="standard",
         width=columns,
         theme=Theme({f"lifeguard.{name}": style for name, style in _STYLES.items()}),
         highlight=False,
