@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Final
 from urllib.parse import quote
@@ -222,10 +222,8 @@ class _Run:
             step["executionOrder"] = number
         left += len(steps) - len(flow["locations"])
         what = "in the order of the events" + (f"; {plural(left, 'event')} left out" if left else "")
-        return {
-            "message": {"text": f"What happened to {one_line(f'{violation.kind} {violation.key_text}')}, {what}."},
-            "threadFlows": [flow],
-        }
+        name = _unlinked(one_line(f"{violation.kind} {violation.key_text}"))
+        return {"message": {"text": f"What happened to {name}, {what}."}, "threadFlows": [flow]}
 
     def _step(self, place: Place | None, text: str, mark: Mark, raised: bool, broke: bool) -> Node:
         assert place is not None
@@ -390,8 +388,3 @@ def _weakness(number: int, name: str) -> Node:
         "shortDescription": {"text": f"{name}."},
         "helpUri": f"https://cwe.mitre.org/data/definitions/{number}.html",
     }
-
-
-def merged(reports: Iterable[Report], *, title: str = "", root: str | os.PathLike[str] | None = None) -> str:
-    """Several reports as one SARIF file with one run."""
-    return render(Report.merged(reports, title=title), root=root)

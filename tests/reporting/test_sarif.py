@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
 from dataclasses import replace
 from functools import lru_cache
 from importlib import resources
@@ -202,9 +203,6 @@ def test_several_reports_are_one_run() -> None:
     """One upload of one run: a second one of the same category would replace the first."""
     run = run_of(Report.merged([everything(), crowded(), at("a.py")]))
     assert 8 == len(run["results"])
-    assert json.loads(sarif.merged([everything(), crowded()]))["runs"][0]["results"] == run["results"][:0] + [
-        one for one in results(Report.merged([everything(), crowded()]))
-    ]
 
 
 def test_text_is_never_a_link() -> None:
@@ -276,7 +274,7 @@ def test_a_finding_without_a_line() -> None:
     assert ["tests/test_a.py", "tests/test_b.py", "no-file-is-known-for-this-finding"] == uris
 
 
-# -- fingerprints -----------------------------------------------------------------------------------------------------------------
+# -- fingerprints ---------------------------------------------------------------------------------------------------------------
 
 
 def test_fingerprint_survives_moved_lines(tmp_path: Path) -> None:
@@ -413,18 +411,9 @@ def test_more_results_than_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_more_bytes_than_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is too large, compressed, loses results until it fits."""
     monkeypatch.setattr(sarif, "COMPRESSED", 30_000)
-    noise = "".join(chr(33 + (number * 7919 + number**2) % 90) for number in range(2_000))
-    report = Report.of(
-        [
-            Verdict(
-                "s",
-                violations=tuple(
-                    replace(one, hint=noise[number:] + str(hash(noise[:number])))
-                    for number, one in enumerate(different(200).violations)
-                ),
-            )
-        ]
-    )
+    noise = random.Random(1)
+    leaks = [replace(one, hint=noise.randbytes(500).hex()) for one in different(200).violations]
+    report = Report.of([Verdict("s", violations=tuple(leaks))])
     text = sarif.render(report)
     assert len(gzip.compress(text.encode(), 6)) <= 30_000
     (run,) = json.loads(text)["runs"]

@@ -78,6 +78,7 @@ class Terminal(io.StringIO):
     encoding = "utf-8"
 
     def isatty(self) -> bool:
+        """Somebody does."""
         return True
 
 
@@ -158,7 +159,8 @@ def test_full_tells_all_that_is_allowed_and_never_called() -> None:
 def test_nothing_to_tell() -> None:
     """A report of nothing says so, and so does one of scopes that saw nothing."""
     assert "no scope was judged\n" == render(Report(()))
-    wanted = "balanced in 2 scopes\n\n2 scopes balanced: 'a', 'b'\nwatched nothing: no contract told an event to any of these 2 scopes\n"
+    wanted = "balanced in 2 scopes\n\n2 scopes balanced: 'a', 'b'\nwatched nothing: no contract told an event to any of these 2 "
+    wanted += "scopes\n"
     assert wanted == render(Report.of([Verdict("a"), Verdict("b")]))
 
 
@@ -224,7 +226,7 @@ def test_a_real_tree(tmp_path: Path) -> None:
     assert found, text
 
 
-# -- where somebody looks on ------------------------------------------------------------------------------------------------------
+# -- where somebody looks on ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sample", [everything, crowded, hostile])
@@ -255,12 +257,12 @@ def test_on_a_terminal_children_are_a_tree() -> None:
     told = plain(stream.getvalue())
     drawn = """\
   with it   volume 'v9' (held)
-            └── snapshot 'n9' (held), from
-                  src/conductor/tasks.py:43 in resize
+            └── snapshot 'n9' (held), from src/conductor/tasks.py:43 in
+                  resize
             port 'p9' (held)
 """
     indented = CROWDED[CROWDED.index("  with it") : CROWDED.index("  fix       Release it where")]
-    assert drawn in told, told[told.index("  with it") :][:400]
+    assert drawn in told
     assert CROWDED == told.replace(drawn, indented)
 
 
@@ -269,15 +271,10 @@ def test_colour_says_what_is_what() -> None:
     pytest.importorskip("rich")
     stream = Terminal()
     show(crowded(), stream)
-    for marked in (
-        "\x1b[1;31m7 violations\x1b[0m",
-        "\x1b[1;32m11 scopes balanced\x1b[0m",
-        "\x1b[36m  keys",
-        "\x1b[4msrc/my app/",
-    ):
-        assert marked in stream.getvalue() or marked.replace("\x1b[36m  keys", "  \x1b[36mkeys") in stream.getvalue(), (
-            marked
-        )
+    told = stream.getvalue()
+    for marked in ("\x1b[1;31m7 violations\x1b[0m", "\x1b[1;32m11 scopes balanced\x1b[0m", "  \x1b[36mkeys\x1b[0m  "):
+        assert marked in told
+    assert "\x1b[4msrc/my app/" in told
 
 
 @pytest.mark.parametrize(
