@@ -83,10 +83,11 @@ class Reports:
         """Write everything that was asked for.
 
         Returns:
-            whether all of it could be written.
+            whether every file could be written. The summary of a job is an extra: nobody's run fails for it.
         """
         if not self.wanted:
             return True
+        good = True
         report = self._report()
         for path, chosen in self._files:
             try:
@@ -95,6 +96,7 @@ class Reports:
                 self.told.append((self._shown(path), True))
             except OSError as error:
                 self.told.append((f"{self._shown(path)} could not be written: {error}", False))
+                good = False
         if self._summary and report.scopes:
             from lifeguard.reporting import markdown
 
@@ -103,7 +105,7 @@ class Reports:
                     self.told.append(("there is no room for it in the summary of the job", True))
             except OSError as error:
                 self.told.append((f"the summary of the job could not be written: {error}", False))
-        return all(good for _, good in self.told)
+        return good
 
     def _shown(self, path: Path) -> str:
         here = self._config.invocation_params.dir
