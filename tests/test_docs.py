@@ -32,6 +32,8 @@ RECIPES = {
     "hypothesis.md",
 }  # they show a whole example, in blocks of their own: see test_recipes.py
 
+OUTPUTS = {"text", "json", "xml", "markdown"}  # a block of these right below one of Python is what it prints
+
 FENCED = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -69,7 +71,7 @@ def run(page: str) -> list[tuple[int, re.Match[str] | None, str]]:
     for block, following in zip(blocks(page), [*blocks(page)[1:], None], strict=False):
         if block["language"] == "python":
             adjacent = following is not None and not block.string[block.end() : following.start()].strip()
-            shown = following if following is not None and adjacent and following["language"] == "text" else None
+            shown = following if following is not None and adjacent and following["language"] in OUTPUTS else None
             found.append((block.string.count("\n", 0, block.start("code")) + 1, shown, next(printed)))
     return found
 
