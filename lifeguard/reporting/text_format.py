@@ -98,15 +98,15 @@ def show(
         more: see `render`.
         colour: whether to use colour; by default what the stream and the environment say (see `wants_colour`).
     """
-    stream = sys.stdout if stream is None else stream
-    if width is None and stream.isatty():
+    out: TextIO = sys.stdout if stream is None else stream
+    if width is None and out.isatty():
         width = shutil.get_terminal_size().columns
-    if (wants_colour(stream) if colour is None else colour) and installed("rich"):
-        _show(report, stream, width, _lines(report, full, more))
+    if (wants_colour(out) if colour is None else colour) and installed("rich"):
+        _show(report, out, width, _lines(report, full, more))
         return
     text = render(report, width=width, full=full, more=more)
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    encoding = getattr(out, "encoding", None) or "utf-8"
+    out.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def wants_colour(stream: TextIO) -> bool:
