@@ -74,9 +74,12 @@ def render_scope(scope: ScopeReport, *, full: bool = False, more: str = MORE) ->
     return "\n".join(row for line in _scope(scope, full, more) for row in _rows(line, None, ()))
 
 
-def render_finding(scope: ScopeReport, group: tuple[Violation, ...], *, more: str = MORE) -> str:
+def render_finding(
+    scope: ScopeReport, group: tuple[Violation, ...], *, width: int | None = None, more: str = MORE
+) -> str:
     """One finding of a scope, or several that `lifeguard.text.grouped` puts together, as plain text."""
-    return "\n".join(row for line in _violation(scope, group, False, more) for row in _rows(line, None, ()))
+    kept = _unbreakable(Report((scope,))) if width is not None else ()
+    return "\n".join(row for line in _violation(scope, group, False, more) for row in _rows(line, width, kept))
 
 
 def show(

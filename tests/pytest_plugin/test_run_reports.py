@@ -128,6 +128,8 @@ def test_with_a_journal_there_are_lives(suite: Suite, workers: str) -> None:
     assert ["image 'a' held", "image 'b' handed outside"] == lives["test_it.py::TestThem::test_leaks"]
     assert ["port 'p' released"] == lives["module fixture 'long' (test_it.py)"]
     assert ["image 'z' held", "image 'left' held"] == lives["test_it.py::test_both"]
+    both = next(one for one in report.scopes if one.name == "test_it.py::test_both")
+    assert [("allowed", ("LG102",)), ("left", ("LG102",))] == [(life.standing, life.codes) for life in both.lives]
     assert all(one.recorded for one in report.scopes)
     assert () == report.notes
     assert "handed outside" in (suite.path / "r.html").read_text(encoding="utf-8")
@@ -178,6 +180,15 @@ def test_what_the_baseline_knows_is_allowed(suite: Suite) -> None:
     assert [EXCUSED] == [one.why for scope in report.scopes for one in scope.verdict.allowed]
     (run,) = json.loads((suite.path / "r.sarif").read_text())["runs"]
     assert [["external"]] == [[one["kind"] for one in result["suppressions"]] for result in run["results"]]
+
+
+def test_what_the_baseline_knows_is_allowed_in_the_timeline(suite: Suite) -> None:
+    """The journal knows of no baseline; the report that is made of it does."""
+    suite.tests("def test_leaks():\n    leak()\ndef test_double():\n    balance()\n    images.delete('gone')\n")
+    suite.run("--lifeguard-baseline=known.json", "--lifeguard-update-baseline")
+    suite.run("--lifeguard-baseline=known.json", "--lifeguard-journal=j.jsonl", "--lifeguard-report=r.json")
+    lives = [(life.standing, life.codes) for one in read_report(suite.path / "r.json").scopes for life in one.lives]
+    assert [("allowed", ("LG101",)), ("allowed", ("LG103",))] == lives
 
 
 def test_sarif_is_of_the_repository(suite: Suite) -> None:

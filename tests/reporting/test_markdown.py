@@ -123,7 +123,7 @@ def test_whole_page() -> None:
 |---|---|--:|
 | `LG101 image` | `kept by the cache` | 1 |
 
-| watched | |
+| kind | seen |
 |---|---|
 | `image` | 4 acquired, 2 released, 1 handed over |
 | `port` | 1 acquired, 2 released, 1 used |
@@ -145,7 +145,7 @@ def test_what_is_alike_is_one_row() -> None:
             rows, ["| 7 | `builds` |", "| 1 | `nested` |", "| 2 | `warned 0` and 1 more |"], strict=True
         )
     ]
-    assert "  scopes    'warned 0', 'warned 1'\n" in markdown.render(crowded())
+    assert "  scopes    'warned 0'\n            'warned 1'\n" in markdown.render(crowded())
 
 
 def test_of_nothing() -> None:

@@ -14,8 +14,9 @@ import pytest
 from lifeguard import Scope
 from lifeguard.context import LEDGER
 from lifeguard.places import Place
+from lifeguard.reporting.findings import life_of
 from lifeguard.reporting.formats import Format, by_suffix, write_report
-from lifeguard.reporting.model import EXCUSED, Report, ScopeReport
+from lifeguard.reporting.model import EXCUSED, Life, Report, ScopeReport
 from lifeguard.verdict import Allowed, Verdict, Violation
 from lifeguard_pytest import OPTIONS, of_the_run, placed
 
@@ -141,7 +142,26 @@ class Reports:
             if there is None:
                 yield scope
             else:
-                yield replace(scope, run=there.run, closed=there.closed, recorded=True, lives=there.lives)
+                told = replace(scope, run=there.run, closed=there.closed, recorded=True, lives=there.lives)
+                yield _with_excuses(told)
+
+
+def _with_excuses(scope: ScopeReport) -> ScopeReport:
+    """A scope in whose lives is allowed what a baseline excuses: the journal knows of no baseline."""
+    found = [life_of(scope, one.violation) for one in scope.verdict.allowed if one.why == EXCUSED]
+    excused = {life.ident for life in found if life is not None}
+    while more := {life.ident for life in scope.lives if _goes_with(life, excused)} - excused:
+        excused |= more
+    lives = (
+        replace(life, standing="allowed") if life.ident in excused and life.standing in ("left", "violated") else life
+        for life in scope.lives
+    )
+    return replace(scope, lives=tuple(lives))
+
+
+def _goes_with(life: Life, others: set[str]) -> bool:
+    """Whether something was left only because it belongs to one of others."""
+    return life.standing == "left" and not life.codes and bool({life.owner_ident, life.part_of} & others)
 
 
 def _files(config: pytest.Config) -> Iterator[tuple[Path, Format]]:
