@@ -37,9 +37,16 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """The observer behind `scope(journal=path)`."""
+    """The observer behind `scope(journal=path)`.
+
+    Attributes:
+        path: the file.
+        entry: under which run and number the scope stands in it; None before the scope is opened.
+    """
 
     def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        self.entry: tuple[str, int] | None = None
         self._path = path
         self._scope: Scope | None = None
         self._keeping = contextlib.ExitStack()
@@ -53,7 +60,7 @@ class Journal:
         """
         self._scope = scope
         self._writer = self._keeping.enter_context(writing(self._path))
-        self._writer.scope(scope)
+        self.entry = self._writer.run, self._writer.scope(scope)
 
     def began(self, call: Call) -> None:
         """Nothing to do: the ledger tells."""
@@ -169,15 +176,16 @@ class Writer(Lines):
             except OSError as error:
                 self.trouble = self.trouble or problem_text(error)
 
-    def scope(self, scope: Scope) -> None:
-        """A scope that keeps this journal is about to open."""
+    def scope(self, scope: Scope) -> int:
+        """A scope that keeps this journal is about to open; gives its number."""
         place = user_place()
         outer = scope.outer.scope.book if scope.outer is not None else None
         self._allowances[scope] = 0
+        number = self._new_book(scope.book)
         self._write(
             "scope",
             {
-                "scope": self._new_book(scope.book),
+                "scope": number,
                 "name": scope.name,
                 "reach": scope.reach,
                 "outer": self._books.get(outer, 0) if outer is not None else 0,
@@ -185,6 +193,7 @@ class Writer(Lines):
                 "test": os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0],
             },
         )
+        return number
 
     def verdict(self, scope: Scope, verdict: Verdict) -> None:
         """A scope that keeps this journal has been judged, and closed."""
