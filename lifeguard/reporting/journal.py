@@ -117,6 +117,12 @@ def writing(path: str) -> Iterator[Writer]:
                 writer.close()
 
 
+def run_of(path: str) -> str:
+    """Which run writes to a file now; "" where none does."""
+    writer = _WRITERS.get(os.path.abspath(path))
+    return writer.run if writer is not None else ""
+
+
 def _after_fork() -> None:
     """A forked child writes nothing of what its parent had begun: its scopes are inert, and its ledger is empty."""
     global _writers_lock
