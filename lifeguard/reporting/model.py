@@ -16,6 +16,9 @@ from lifeguard.verdict import Allowed, Counts, Entry, Subject, Verdict, Violatio
 VERSION: Final = 1
 """Version of the data that `Report.as_dict` gives. It grows when a field changes its meaning or goes away."""
 
+EXCUSED: Final = "known from the baseline"
+"""How the reason begins for which a finding is allowed, where a file of known findings excuses it and no allowance."""
+
 Mark = Literal["acquire", "release", "transfer", "use", "fail", "rollback", "seed", "settle"]
 """What an event is, for drawing; the exact words for people are in its `verb`."""
 
