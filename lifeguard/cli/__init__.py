@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if not installed("click"):
         extra = "pip install 'lifeguard-contracts[cli]'"
-        print(f"lifeguard: the command line needs click, which is not installed: {extra}", file=sys.stderr)
+        sys.stderr.write(f"lifeguard: the command line needs click, which is not installed: {extra}\n")
         return 2
     from lifeguard.cli.app import run
 

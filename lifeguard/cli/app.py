@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import os
-import traceback
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,7 +12,7 @@ from typing import Final
 import click
 
 from lifeguard.cli import exits
-from lifeguard.cli.output import complain, one_line, quiet_pipe, wants_colour
+from lifeguard.cli.output import complain, quiet_pipe, trouble, wants_colour
 from lifeguard.errors import DeclarationError, UsageError
 
 PROGRAM: Final = "lifeguard"
@@ -110,7 +109,9 @@ SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 1
 
 
 @click.group(cls=Commands, name=PROGRAM, context_settings=SETTINGS, no_args_is_help=False, invoke_without_command=True)
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Its version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Its version."
+)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """What a program acquires it must also release, hand over, or roll back.
@@ -139,13 +140,13 @@ def run(arguments: list[str]) -> int:
         quiet_pipe()
         return exits.READER_GONE
     # A program under watch runs here, when click is off the stack and no handler of ours stands around it.
-    return outcome() if callable(outcome) else outcome
+    return outcome if isinstance(outcome, int) else outcome()
 
 
 def _outcome(arguments: list[str]) -> int | Callable[[], int]:
     try:
         done = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False, color=wants_colour())
-        click.get_text_stream("stdout").flush()
+        sys.stdout.flush()
     except click.UsageError as error:
         where = f"{error.ctx.command_path} --help" if error.ctx is not None else f"{PROGRAM} --help"
         complain(f"{_small(error.format_message())} (see `{where}`)")
@@ -163,19 +164,11 @@ def _outcome(arguments: list[str]) -> int | Callable[[], int]:
         return exits.INTERRUPTED
     except BrokenPipeError:
         raise
-    except OSError as error:
-        complain(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
-        return exits.FAILED
     except Exception as error:
-        if os.environ.get("LIFEGUARD_TRACEBACK"):
-            traceback.print_exc()
-        told = one_line(f"{type(error).__name__}: {error}")
-        complain(f"a mistake of ours, please report it: {told} (LIFEGUARD_TRACEBACK=1 shows where)")
+        complain(trouble(error))
         return exits.FAILED
-    if callable(done):
-        program: Callable[[], int] = done
-        return program
-    return done if isinstance(done, int) else exits.FINE
+    outcome: int | Callable[[], int] = done  # what the command gave back: click hands it through
+    return outcome
 
 
 def _small(message: str) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from lifeguard.cli.completing import RULE
+from lifeguard.cli import completing
 from lifeguard.cli.examples import Example, example, report_of
 from lifeguard.cli.exits import USAGE, Failure
 from lifeguard.cli.output import data, heading, say, table
@@ -77,9 +77,13 @@ def _near(text: str) -> list[Rule]:
 
 
 @click.command()
-@click.argument("words", metavar="RULE", nargs=-1, required=True, type=RULE)
-@click.option("--example", "only_example", is_flag=True, help="Print the example alone, to be run: `… --example | python -`.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For people, or for programs.")
+@click.argument("words", metavar="RULE", nargs=-1, required=True, shell_complete=completing.rules)
+@click.option(
+    "--example", "only_example", is_flag=True, help="Print the example alone, to be run: `… --example | python -`."
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For people, or for programs."
+)
 def explain(words: tuple[str, ...], only_example: bool, form: str) -> int:
     """Explain a rule: what it means, an example that breaks it with the report that it gives, and what to do.
 
@@ -104,7 +108,9 @@ def explain(words: tuple[str, ...], only_example: bool, form: str) -> int:
 
 
 @click.command()
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For people, or for programs.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For people, or for programs."
+)
 def rules(form: str) -> int:
     """List the rules: code, severity, weakness (CWE), name.
 

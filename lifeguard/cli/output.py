@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -34,6 +35,19 @@ def complain(text: str) -> None:
 def one_line(text: str) -> str:
     """A text in one line."""
     return " ".join(part.strip() for part in text.splitlines() if part.strip())
+
+
+def trouble(error: Exception) -> str:
+    """What to say of an error that nobody expected: of the system's, what and where; of any other, that it is our mistake.
+
+    With LIFEGUARD_TRACEBACK in the environment its traceback is printed, too.
+    """
+    if os.environ.get("LIFEGUARD_TRACEBACK"):
+        traceback.print_exception(error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+    told = f"{type(error).__name__}: {error}"
+    return f"a mistake of ours, please report it: {told} (LIFEGUARD_TRACEBACK=1 shows where)"
 
 
 def heading(text: str) -> str:

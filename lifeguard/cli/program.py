@@ -18,6 +18,7 @@ from typing import Any
 
 from lifeguard.cli.exits import USAGE, Failure
 from lifeguard.data import GENERATED
+from lifeguard.places import Place
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _MACHINERY = "<frozen importlib"
@@ -56,6 +57,13 @@ class Program:
         self.began = False  # whether any of its own lines was reached
         self._replaced: ModuleType | None = None
         self._importer: Any = None
+
+    @property
+    def place(self) -> Place:
+        """Where it begins."""
+        if self.module or not _is_source(self.target):
+            return Place(self.target, 0, self.name)
+        return Place(os.path.abspath(self.target), 1, "<module>")
 
     @property
     def forked(self) -> bool:
@@ -105,7 +113,8 @@ class Program:
             spec = self._spec_of_module() if self.module else self._importer.find_spec("__main__")
             if spec is None or spec.loader is None:
                 raise SystemExit(_complaint(f"can't find '__main__' module in {self.target!r}"))
-            code = spec.loader.get_code(spec.name)
+            loader: Any = spec.loader
+            code = loader.get_code(spec.name)
             if code is None:
                 raise SystemExit(_complaint(f"no code object available for {spec.name}"))
             main.__spec__ = spec if self.module else None
@@ -162,7 +171,9 @@ def wait_for_threads() -> bool:
         if step is not None:
             step()
             return True
-        while left := [one for one in threading.enumerate() if one is not threading.current_thread() and not one.daemon]:
+        while left := [
+            one for one in threading.enumerate() if one is not threading.current_thread() and not one.daemon
+        ]:
             left[0].join()
     except KeyboardInterrupt:
         return False
@@ -177,7 +188,8 @@ def _exited(error: SystemExit) -> Ending:
     if isinstance(code, int):
         failed = bool(code & 0xFF) if os.name == "posix" else bool(code)
         return Ending(int(code), error if failed else None)
-    print(code, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{code}\n")
+    sys.stderr.flush()
     return Ending(1, error)
 
 
@@ -193,9 +205,9 @@ def _told(error: BaseException) -> Ending:
         return _exited(leaving)
     except BaseException as failure:
         _hide_ours(failure)
-        print("Error in sys.excepthook:", file=sys.stderr)
+        sys.stderr.write("Error in sys.excepthook:\n")
         traceback.print_exception(failure)
-        print("\nOriginal exception was:", file=sys.stderr)
+        sys.stderr.write("\nOriginal exception was:\n")
         sys.__excepthook__(type(error), error, shown)
     return Ending(1, error, died=isinstance(error, KeyboardInterrupt))
 

@@ -75,7 +75,9 @@ def _format_of(path: str) -> str:
 
 @click.command()
 @click.argument("journals", metavar="JOURNAL…", nargs=-1, required=True, type=FILES)
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For people, or for programs.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For people, or for programs."
+)
 def verify(journals: tuple[str, ...], form: str) -> int:
     """Judge journals again, and compare with what was said when the program ran.
 
@@ -132,11 +134,13 @@ def _lines(read: Read) -> Iterator[str]:
             yield f"  {warning}{violation}" + (f", acquired at {place}" if violation.acquired and place else "")
     for note in found.notes:
         yield f"note: {note}"
-    for one in read.differing:
-        yield f"differs: {one}"
+    for difference in read.differing:
+        yield f"differs: {difference}"
     processes = plural(len({one.run for one in found.scopes}), "process").replace("processs", "processes")
     live = len(found.scopes) - len(_never_closed(found))
     same = live - len(read.differing)
     how = "balanced" if found.balanced else plural(len(found.violations), "violation")
-    compared = f"{same} of {live} verdicts are those of the live run" if live else "there is no live verdict to compare with"
+    compared = (
+        f"{same} of {live} verdicts are those of the live run" if live else "there is no live verdict to compare with"
+    )
     yield f"{plural(len(found.scopes), 'scope')} of {processes} judged again: {how}; {compared}"

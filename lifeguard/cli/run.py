@@ -67,7 +67,9 @@ def _names(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
     help="Contracts to apply: a module with stand-ins (contracts_for), `module:name`, or the path of a file. Repeatable.",
 )
 @click.option("--only", multiple=True, callback=_names, metavar="KIND", help="Names of the kinds to watch. Repeatable.")
-@click.option("--ignore", multiple=True, callback=_names, metavar="KIND", help="Names of kinds not to watch. Repeatable.")
+@click.option(
+    "--ignore", multiple=True, callback=_names, metavar="KIND", help="Names of kinds not to watch. Repeatable."
+)
 @click.option(
     "--report",
     "reports",
@@ -109,9 +111,7 @@ def _names(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
 @click.option("--check-types", is_flag=True, help="Check keys by the key_type of their kind, with typeguard.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing where nothing was found.")
 @click.argument("words", metavar="SCRIPT [ARGUMENTS]…", nargs=-1, type=click.UNPROCESSED)
-@click.pass_context
 def run(
-    ctx: click.Context,
     module: str | None,
     words: tuple[str, ...],
     remember: int | None,
@@ -136,6 +136,7 @@ def run(
       lifeguard run --report leaks.html --report leaks.sarif -m shop.nightly
       lifeguard run --contracts contracts/tempfile.py --only folder nightly.py
     """
+    ctx = click.get_current_context()
     if module is None and not words:
         raise click.UsageError("a SCRIPT is missing, or -m MODULE", ctx)
     if module is None and words[0] == "-":

@@ -10,23 +10,23 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lifeguard import Scope, scope
 from lifeguard.cli import exits
 from lifeguard.cli.exits import Failure
 from lifeguard.cli.importing import is_path, load
-from lifeguard.cli.output import one_line, plural
+from lifeguard.cli.output import one_line, plural, trouble
 from lifeguard.cli.program import Ending, Program, wait_for_threads
 from lifeguard.enforcement import SWALLOWED, Policy, Told, read_policy, switch
-from lifeguard.kinds import Grace, KindsNamed, declared_kinds
+from lifeguard.kinds import KindsNamed, declared_kinds
 from lifeguard.places import SHOWN_FROM
 from lifeguard.stand_ins import find, in_module
 from lifeguard.text import render
 from lifeguard.verdict import Verdict
 
 if TYPE_CHECKING:
+    from lifeguard.reporting.journal import Journal
     from lifeguard.reporting.model import Report
 
 _NEED_JOURNAL: Final = ("html", "json")
@@ -69,9 +69,9 @@ class Watch:
         self._reports = [os.path.abspath(path) for path in wishes.reports]
         self._errors = sys.stderr
         self._kept: str | None = None  # a folder of ours, with the journal
-        self._journal = os.path.abspath(wishes.journal) if wishes.journal else None
+        self._journal: Journal | None = None
+        self._journal_path = ""
         self._scope: Scope | None = None
-        self._run = ""
 
     def open(self) -> None:
         """Make everything ready: what the program finds, the contracts, the scope.
@@ -84,12 +84,18 @@ class Watch:
         for name in self._wishes.contracts:
             for one in _contracts(name):
                 one.start()
-        journal = self._journal or self._temporary()
+        path = self._wishes.journal or self._temporary()
+        if path is not None:
+            from lifeguard.reporting.journal import Journal
+
+            self._journal_path = os.path.abspath(path)
+            self._journal = Journal(self._journal_path, place=self._program.place)
+        journal = self._journal
         watched = scope(
             self._program.name,
             reach="process",
             on_violation="log" if self._policy == "log" else "record",
-            journal=journal,
+            observers=[journal] if journal is not None else [],
             **self._wishes.settings,
         )
         if self._wishes.only:
@@ -97,10 +103,6 @@ class Watch:
         if self._wishes.ignore:
             watched.book.ignore = KindsNamed(frozenset(self._wishes.ignore))
         self._scope = watched.open()
-        if journal is not None:
-            from lifeguard.reporting.journal import run_of
-
-            self._run = run_of(journal)
 
     def _temporary(self) -> str | None:
         """A journal of our own, where a report needs one."""
@@ -131,8 +133,8 @@ class Watch:
         except Failure as failure:
             self._say(f"lifeguard: {one_line(str(failure))}")
             found = failure.code
-        except OSError as error:
-            self._say(f"lifeguard: {error.filename}: {error.strerror}" if error.filename else f"lifeguard: {error}")
+        except Exception as error:
+            self._say(f"lifeguard: {one_line(trouble(error))}")
             found = exits.FAILED
         finally:
             if self._kept is not None:
@@ -173,12 +175,11 @@ class Watch:
         from lifeguard.reporting import replay
         from lifeguard.reporting.model import Report
 
-        journal = self._journal or (os.path.join(self._kept, "journal.jsonl") if self._kept else None)
         title = f"lifeguard run {self._program.name.removeprefix('python ')}"
         parts = [Report.of([verdict])]
-        if journal is not None and Path(journal).is_file():
-            read = replay.read([journal]).report
-            parts = [replace(read, scopes=tuple(one for one in read.scopes if one.run == self._run))]
+        if self._journal is not None:
+            read = replay.read([self._journal_path]).report
+            parts = [replace(read, scopes=tuple(one for one in read.scopes if one.run == self._journal.run))]
         parts.append(Report.of(one.verdict for one in swallowed))
         return Report.merged(parts, title=title)
 

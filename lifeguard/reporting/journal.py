@@ -28,7 +28,7 @@ from lifeguard.context import LEDGER, Event
 from lifeguard.errors import UsageError
 from lifeguard.keys import problem_text
 from lifeguard.ledger.records import Call
-from lifeguard.places import user_place
+from lifeguard.places import Place, user_place
 from lifeguard.reporting.lines import Line, Lines
 from lifeguard.verdict import Verdict
 
@@ -37,10 +37,17 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """The observer behind `scope(journal=path)`."""
+    """The observer behind `scope(journal=path)`.
 
-    def __init__(self, path: str) -> None:
+    Args:
+        path: the file.
+        place: where the scope is said to be opened; by default the line that opens it.
+    """
+
+    def __init__(self, path: str, *, place: Place | None = None) -> None:
         self._path = path
+        self._place = place
+        self.run = ""  # which run of writing it belongs to
         self._scope: Scope | None = None
         self._keeping = contextlib.ExitStack()
         self._writer: Writer | None = None
@@ -53,7 +60,8 @@ class Journal:
         """
         self._scope = scope
         self._writer = self._keeping.enter_context(writing(self._path))
-        self._writer.scope(scope)
+        self.run = self._writer.run
+        self._writer.scope(scope, self._place or user_place())
 
     def began(self, call: Call) -> None:
         """Nothing to do: the ledger tells."""
@@ -117,12 +125,6 @@ def writing(path: str) -> Iterator[Writer]:
                 writer.close()
 
 
-def run_of(path: str) -> str:
-    """Which run writes to a file now; "" where none does."""
-    writer = _WRITERS.get(os.path.abspath(path))
-    return writer.run if writer is not None else ""
-
-
 def _after_fork() -> None:
     """A forked child writes nothing of what its parent had begun: its scopes are inert, and its ledger is empty."""
     global _writers_lock
@@ -175,9 +177,8 @@ class Writer(Lines):
             except OSError as error:
                 self.trouble = self.trouble or problem_text(error)
 
-    def scope(self, scope: Scope) -> None:
-        """A scope that keeps this journal is about to open."""
-        place = user_place()
+    def scope(self, scope: Scope, place: Place | None) -> None:
+        """A scope that keeps this journal is about to open, at this place."""
         outer = scope.outer.scope.book if scope.outer is not None else None
         self._allowances[scope] = 0
         self._write(
