@@ -124,7 +124,7 @@ def title(violation: Violation) -> str:
 def message(group: tuple[Violation, ...]) -> str:
     """What happened, of one finding or of several that say the same of different keys."""
     first = group[0]
-    if len(group) == _ONE:
+    if len(group) == _ONE or not first.kind:
         return first.message
     rest = first.message.removeprefix(f"{first.kind} {first.key_text}: ")
     return f"{len(group)} times {first.kind}: {rest}"
@@ -144,9 +144,9 @@ def fields(
         a label and its text; where it is a list, a line for each entry.
     """
     violation = group[0]
-    many = len(group) > _ONE
+    many = len(group) > _ONE and bool(violation.kind)
     if many:
-        yield "keys", _some((one.key_text for one in group), shown, all_of_it)
+        yield "keys", _some(dict.fromkeys(one.key_text for one in group), shown, all_of_it)
     subjects = dict.fromkeys(str(subject) for one in group for subject in one.subjects)
     if subjects:
         yield "about", _some(subjects, shown, all_of_it)

@@ -10,6 +10,7 @@ import click
 from lifeguard.cli.exits import DIFFERS, FAILED, FINE, VIOLATIONS, Failure
 from lifeguard.cli.output import complain, data, plural, say
 from lifeguard.cli.sources import STANDARD_INPUT, read_all, read_journals
+from lifeguard.reporting import text_format
 from lifeguard.reporting.formats import FORMATS, by_suffix, render, write_report
 from lifeguard.reporting.model import Report, ScopeReport
 from lifeguard.reporting.replay import CUT_OFF, Read
@@ -35,7 +36,8 @@ FILES = click.Path(exists=True, dir_okay=False, allow_dash=True)
     help="Where to write it; '-' is the standard output, which is the default. Repeatable: one report for each FILE.",
 )
 @click.option("--title", default="", help="What it is a report of.")
-def report(journals: tuple[str, ...], form: str | None, outputs: tuple[str, ...], title: str) -> int:
+@click.option("--full", is_flag=True, help="Of text: leave nothing out.")
+def report(journals: tuple[str, ...], form: str | None, outputs: tuple[str, ...], title: str, full: bool) -> int:
     """Make reports from journals.
 
     JOURNAL is a file that a scope(journal=…), pytest --lifeguard-journal or `lifeguard run --journal` has written, or a
@@ -53,11 +55,14 @@ def report(journals: tuple[str, ...], form: str | None, outputs: tuple[str, ...]
     chosen = [(path, form or _format_of(path)) for path in outputs or (STANDARD_INPUT,)]
     found = read_all(journals, title=title)
     for path, name in chosen:
-        if path == STANDARD_INPUT:
+        how: dict[str, object] = {"full": full, "more": "--full shows all"} if name == "text" else {}
+        if path != STANDARD_INPUT:
+            write_report(found, path, name, **how)
+        elif name == "text":
+            text_format.show(found, full=full, more="--full shows all")
+        else:
             text = render(found, name)
             click.echo(text, nl=not text.endswith("\n"))
-        else:
-            write_report(found, path, name)
     if any(path != STANDARD_INPUT for path, _ in chosen):
         for note in found.notes:
             complain(f"note: {note}")

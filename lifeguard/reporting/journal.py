@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 class Journal:
     """The observer behind `scope(journal=path)`.
+<<<<<<< HEAD
 
     Args:
         path: the file.
@@ -45,6 +46,17 @@ class Journal:
     """
 
     def __init__(self, path: str, *, place: Place | None = None) -> None:
+=======
+
+    Attributes:
+        path: the file.
+        entry: under which run and number the scope stands in it; None before the scope is opened.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        self.entry: tuple[str, int] | None = None
+>>>>>>> formats
         self._path = path
         self._place = place
         self.run = ""  # which run of writing it belongs to
@@ -60,8 +72,12 @@ class Journal:
         """
         self._scope = scope
         self._writer = self._keeping.enter_context(writing(self._path))
+<<<<<<< HEAD
         self.run = self._writer.run
         self._writer.scope(scope, self._place or user_place())
+=======
+        self.entry = self._writer.run, self._writer.scope(scope)
+>>>>>>> formats
 
     def began(self, call: Call) -> None:
         """Nothing to do: the ledger tells."""
@@ -177,14 +193,21 @@ class Writer(Lines):
             except OSError as error:
                 self.trouble = self.trouble or problem_text(error)
 
+<<<<<<< HEAD
     def scope(self, scope: Scope, place: Place | None) -> None:
         """A scope that keeps this journal is about to open, at this place."""
+=======
+    def scope(self, scope: Scope) -> int:
+        """A scope that keeps this journal is about to open; gives its number."""
+        place = user_place()
+>>>>>>> formats
         outer = scope.outer.scope.book if scope.outer is not None else None
         self._allowances[scope] = 0
+        number = self._new_book(scope.book)
         self._write(
             "scope",
             {
-                "scope": self._new_book(scope.book),
+                "scope": number,
                 "name": scope.name,
                 "reach": scope.reach,
                 "outer": self._books.get(outer, 0) if outer is not None else 0,
@@ -192,6 +215,7 @@ class Writer(Lines):
                 "test": os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0],
             },
         )
+        return number
 
     def verdict(self, scope: Scope, verdict: Verdict) -> None:
         """A scope that keeps this journal has been judged, and closed."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import html
 import os
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
 from lifeguard import text as words
 from lifeguard.reporting.findings import Found, counts, findings, headline, one_line, plural, visible, where
-from lifeguard.reporting.model import Report, ScopeReport
-from lifeguard.reporting.text_format import render_scope
+from lifeguard.reporting.model import Report
+from lifeguard.reporting.text_format import render_finding
 from lifeguard.rules import RULES
 
 LIMIT: Final = 1024 * 1024
@@ -23,6 +24,9 @@ LIMIT: Final = 1024 * 1024
 
 ROWS: Final = 100
 """So many rows a table has."""
+
+SCOPES: Final = 20
+"""So many scopes that found the same are named."""
 
 CELL: Final = 300
 """So many characters of a text go into a table."""
@@ -57,8 +61,9 @@ def render(report: Report, *, limit: int = LIMIT) -> str:
         page.add(f"\n> {_code(note)}\n")
     found = _together(report)
     _put_table(page, found)
+    _put_allowed(page, report)
     _put_counts(page, report)
-    _put_details(page, report)
+    _put_details(page, found)
     return page.text()
 
 
@@ -133,16 +138,8 @@ def _together(report: Report) -> list[list[Found]]:
 
 
 def _put_table(page: _Page, groups: list[list[Found]]) -> None:
-    if not groups:
-        return
     head = "\n| rule | what | where | times | scopes |\n|---|---|---|--:|---|\n"
-    if not page.add(head):
-        page.left_out.append(f"{plural(len(groups), 'row')} of the table left out")
-        return
-    for number, group in enumerate(groups):
-        if number == ROWS or not page.add(_row(group)):
-            page.left_out.append(f"{plural(len(groups) - number, 'row')} of the table left out")
-            return
+    _put_rows(page, head, [_row(group) for group in groups], "row")
 
 
 def _row(group: list[Found]) -> str:
@@ -162,36 +159,66 @@ def _row(group: list[Found]) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
+def _put_allowed(page: _Page, report: Report) -> None:
+    """What allowances cover, each reason once."""
+    reasons: Counter[tuple[str, str, str]] = Counter()
+    for scope in report.scopes:
+        for one in scope.verdict.allowed:
+            reasons[one.violation.code, one.violation.kind, one.why] += 1
+    rows = [
+        f"| {_cell(f'{code} {kind}'.strip())} | {_cell(why)} | {times} |\n"
+        for (code, kind, why), times in reasons.items()
+    ]
+    _put_rows(page, "\n| allowed | why | times |\n|---|---|--:|\n", rows, "allowance")
+
+
+def _put_rows(page: _Page, head: str, rows: list[str], what: str) -> None:
+    """A table, as far as there is room for it."""
+    if not rows:
+        return
+    shown = 0
+    if page.add(head):
+        while shown < min(len(rows), ROWS) and page.add(rows[shown]):
+            shown += 1
+    if shown < len(rows):
+        page.left_out.append(f"{plural(len(rows) - shown, what)} left out")
+
+
 def _put_counts(page: _Page, report: Report) -> None:
     """What the verdict rests on: a report of scopes that watched nothing says so."""
     seen = [(kind, words.counted(told)) for kind, told in counts(report.scopes).items()]
     rows = [f"| {_cell(kind)} | {told} |\n" for kind, told in seen if told]
     if not rows:
         page.add("\nWatched nothing: no contract told an event to any of these scopes.\n")
-        return
-    if page.add("\n| watched | |\n|---|---|\n"):
-        for number, row in enumerate(rows):
-            if number == ROWS or not page.add(row):
-                page.left_out.append(f"{plural(len(rows) - number, 'kind')} left out")
-                return
+    _put_rows(page, "\n| watched | |\n|---|---|\n", rows, "kind")
 
 
-def _put_details(page: _Page, report: Report) -> None:
-    """Each scope with findings in full, folded."""
-    scopes = [one for one in report.scopes if one.verdict.violations or one.verdict.warnings]
-    for number, scope in enumerate(scopes):
-        told = visible(render_scope(scope, more=MORE))
-        if not page.add(_folded(scope, told)):
-            kept = page.fitting(told, len(_folded(scope, "").encode()))
+def _put_details(page: _Page, groups: list[list[Found]]) -> None:
+    """Each row of the table in full, folded."""
+    for number, group in enumerate(groups):
+        told = _told(group)
+        if not page.add(_folded(group, told)):
+            kept = page.fitting(told, len(_folded(group, "").encode()))
             if kept:
-                page.add(_folded(scope, f"{kept}\n… cut here: {MORE}"))
-            left = len(scopes) - number - bool(kept)
-            page.left_out += [f"{plural(left, 'scope')} not told in full"] if left else []
+                page.add(_folded(group, f"{kept}\n… cut here: {MORE}"))
+            left = len(groups) - number - bool(kept)
+            page.left_out += [f"{plural(left, 'row')} not told in full"] if left else []
             return
 
 
-def _folded(scope: ScopeReport, told: str) -> str:
-    summary = html.escape(_short(one_line(scope.name)))
+def _told(group: list[Found]) -> str:
+    """What was found, in full: the first, with all that say the same of other keys; and the scopes that found it."""
+    alike = words.grouped(found.violation for found in group)[0]
+    scopes = list(dict.fromkeys(repr(found.scope.name) for found in group))
+    more = f" and {len(scopes) - SCOPES} more ({MORE})" if len(scopes) > SCOPES else ""
+    label = "scope" if len(scopes) == 1 else "scopes"
+    line = visible(f"  {label:<{words.LABEL}}{', '.join(scopes[:SCOPES])}{more}")
+    return f"{render_finding(group[0].scope, alike, more=MORE)}\n{line}"
+
+
+def _folded(group: list[Found], told: str) -> str:
+    violation = group[0].violation
+    summary = html.escape(_short(one_line(f"{violation.code} {violation.message}")))
     fence = "`" * max(3, 1 + _longest_run(told))
     return f"\n<details><summary><code>{summary}</code></summary>\n\n{fence}text\n{told}\n{fence}\n\n</details>\n"
 

@@ -49,6 +49,9 @@ NOWHERE: Final = "no-file-is-known-for-this-finding"
 
 ROOT: Final = "%SRCROOT%"
 
+MORE: Final = "the JSON report has all"
+"""What is said of what is left out."""
+
 Node = dict[str, Any]
 
 
@@ -137,10 +140,10 @@ class _Run:
             yield {"level": "note", "message": {"text": visible(note)}}
         left = len(self.alike) - shown
         if left:
-            text = f"{plural(left, 'result')} left out, of which GitHub would refuse the file: the JSON report has all."
+            text = f"{plural(left, 'result')} left out, of which GitHub would refuse the file: {MORE}."
             yield {"level": "warning", "message": {"text": text}}
         elif shown > RESULTS_SHOWN:
-            text = f"Of {shown:,} results GitHub shows {RESULTS_SHOWN:,}: the JSON report has all."
+            text = f"Of {shown:,} results GitHub shows {RESULTS_SHOWN:,}: {MORE}."
             yield {"level": "warning", "message": {"text": text}}
 
     # -- a result ---------------------------------------------------------------------------------------------------------------
@@ -309,14 +312,13 @@ _NAMED: Final = 3
 
 def _message(group: list[Found], *, linked: bool) -> str:
     """What is said of findings that are alike. The first sentence says what happened: it is all that lists show."""
-    first = group[0]
-    violation = first.violation
-    lines = [f"{one_line(violation.message)}."]
+    together = words.grouped(found.violation for found in group)
+    same = together[0] if len(together) == 1 else together[0][:1]
     names = list(dict.fromkeys(repr(found.scope.name) for found in group))
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    times = f" ({len(group)} times)" if len(group) > 1 else ""
-    lines.append(f"scope: {', '.join(names[:_NAMED])}{more}{times}")
-    for label, text in words.fields((violation,)):
+    times = f" ({len(group)} times)" if len(group) > len(same) else ""
+    lines = [f"{one_line(words.message(same))}.", f"scope: {', '.join(names[:_NAMED])}{more}{times}"]
+    for label, text in words.fields(same, all_of_it=MORE):
         if label != "history":
             lines.append(f"{label}: " + "; ".join(text.split("\n")))
     told = "\n".join(_unlinked(visible(line)) for line in lines)

@@ -7,12 +7,13 @@ goes. `show` adds colour, and draws what belongs to what as a tree, where somebo
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TextIO
 
 from lifeguard import text as words
 from lifeguard.extensions import installed
@@ -71,6 +72,11 @@ def render(report: Report, *, width: int | None = None, full: bool = False, more
 def render_scope(scope: ScopeReport, *, full: bool = False, more: str = MORE) -> str:
     """What one scope has to say, as plain text, without a newline at its end."""
     return "\n".join(row for line in _scope(scope, full, more) for row in _rows(line, None, ()))
+
+
+def render_finding(scope: ScopeReport, group: tuple[Violation, ...], *, more: str = MORE) -> str:
+    """One finding of a scope, or several that `lifeguard.text.grouped` puts together, as plain text."""
+    return "\n".join(row for line in _violation(scope, group, False, more) for row in _rows(line, None, ()))
 
 
 def show(
@@ -320,6 +326,12 @@ _STYLES: Final = {
     "soft": "dim",
 }
 
+_NARROW: Final = 20
+"""A branch is never made narrower than this."""
+
+_GUIDE: Final = 4
+"""So many columns rich draws before a branch."""
+
 _PATTERNS: Final = [
     r"^(?P<bad>\d[\d,]* violations?) in scope ",
     r"(?:^|: )(?P<bad>\d[\d,]* violations?)(?:, | in )",
@@ -340,42 +352,46 @@ def _show(report: Report, stream: TextIO, width: int | None, lines: Iterable[_Li
     from rich.text import Text
     from rich.theme import Theme
 
+    kept = _unbreakable(report)
+    columns = width or shutil.get_terminal_size().columns
+
     class Words(RegexHighlighter):
         base_style = "lifeguard."
-        highlights = _PATTERNS
+        highlights: ClassVar = [*_PATTERNS, *(f"(?P<place>{re.escape(text)})" for text in kept)]
 
     console: Console = Console(
         file=stream,
         force_terminal=True,
-        width=width or shutil.get_terminal_size().columns,
+        width=columns,
         theme=Theme({f"lifeguard.{name}": style for name, style in _STYLES.items()}),
         highlight=False,
         legacy_windows=False,
     )
     highlighted: Any = Words()
-    kept = _unbreakable(report)
     for line in lines:
         if line.tree:
             grid = Table.grid(padding=0)
             grid.add_column(width=line.hang, no_wrap=True)
             grid.add_column(overflow="fold")
-            grid.add_row(Text(line.text.rstrip(), style="lifeguard.label"), _tree(line.tree))
+            grid.add_row(Text(line.text.rstrip(), style="lifeguard.label"), _tree(line.tree, columns - line.hang, kept))
             console.print(grid)
             continue
         for row in _wrapped(line, width, kept):
             console.print(highlighted(Text(row)), soft_wrap=True)
 
 
-def _tree(top: Iterable[Branch]) -> Tree:
+def _tree(top: Iterable[Branch], width: int, kept: Iterable[str]) -> Tree:
+    """What was left, as rich draws a tree."""
     from rich.text import Text
     from rich.tree import Tree
 
-    def grow(tree: Tree, branch: Branch) -> None:
-        below = tree.add(Text(visible(branch.text)))
+    def grow(tree: Tree, branch: Branch, room: int) -> None:
+        rows = _wrapped(_Line(branch.text, 2), max(room, _NARROW), kept)
+        below = tree.add(Text("\n".join(rows), no_wrap=True, overflow="ignore"))
         for one in branch.below:
-            grow(below, one)
+            grow(below, one, room - _GUIDE)
 
     root = Tree("", hide_root=True, guide_style="dim")
     for branch in top:
-        grow(root, branch)
+        grow(root, branch, width)
     return root
