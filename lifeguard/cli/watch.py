@@ -70,7 +70,6 @@ class Watch:
         self._errors = sys.stderr
         self._kept: str | None = None  # a folder of ours, with the journal
         self._journal: Journal | None = None
-        self._journal_path = ""
         self._scope: Scope | None = None
 
     def open(self) -> None:
@@ -88,8 +87,7 @@ class Watch:
         if path is not None:
             from lifeguard.reporting.journal import Journal
 
-            self._journal_path = os.path.abspath(path)
-            self._journal = Journal(self._journal_path, place=self._program.place)
+            self._journal = Journal(path, place=self._program.place)
         journal = self._journal
         watched = scope(
             self._program.name,
@@ -177,9 +175,10 @@ class Watch:
 
         title = f"lifeguard run {self._program.name.removeprefix('python ')}"
         parts = [Report.of([verdict])]
-        if self._journal is not None:
-            read = replay.read([self._journal_path]).report
-            parts = [replace(read, scopes=tuple(one for one in read.scopes if one.run == self._journal.run))]
+        if self._journal is not None and self._journal.entry is not None:
+            run, _ = self._journal.entry
+            read = replay.read([self._journal.path]).report
+            parts = [replace(read, scopes=tuple(one for one in read.scopes if one.run == run))]
         parts.append(Report.of(one.verdict for one in swallowed))
         return Report.merged(parts, title=title)
 

@@ -38,28 +38,21 @@ if TYPE_CHECKING:
 
 class Journal:
     """The observer behind `scope(journal=path)`.
-<<<<<<< HEAD
 
     Args:
         path: the file.
         place: where the scope is said to be opened; by default the line that opens it.
-    """
-
-    def __init__(self, path: str, *, place: Place | None = None) -> None:
-=======
 
     Attributes:
         path: the file.
         entry: under which run and number the scope stands in it; None before the scope is opened.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, place: Place | None = None) -> None:
         self.path = os.path.abspath(path)
         self.entry: tuple[str, int] | None = None
->>>>>>> formats
         self._path = path
         self._place = place
-        self.run = ""  # which run of writing it belongs to
         self._scope: Scope | None = None
         self._keeping = contextlib.ExitStack()
         self._writer: Writer | None = None
@@ -72,12 +65,7 @@ class Journal:
         """
         self._scope = scope
         self._writer = self._keeping.enter_context(writing(self._path))
-<<<<<<< HEAD
-        self.run = self._writer.run
-        self._writer.scope(scope, self._place or user_place())
-=======
-        self.entry = self._writer.run, self._writer.scope(scope)
->>>>>>> formats
+        self.entry = self._writer.run, self._writer.scope(scope, self._place or user_place())
 
     def began(self, call: Call) -> None:
         """Nothing to do: the ledger tells."""
