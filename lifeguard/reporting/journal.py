@@ -182,13 +182,8 @@ class Writer(Lines):
                 self.trouble = self.trouble or problem_text(error)
 
 <<<<<<< HEAD
-    def scope(self, scope: Scope, place: Place | None) -> None:
-        """A scope that keeps this journal is about to open, at this place."""
-=======
-    def scope(self, scope: Scope) -> int:
-        """A scope that keeps this journal is about to open; gives its number."""
-        place = user_place()
->>>>>>> formats
+    def scope(self, scope: Scope, place: Place | None) -> int:
+        """A scope that keeps this journal is about to open, at this place; gives its number."""
         outer = scope.outer.scope.book if scope.outer is not None else None
         self._allowances[scope] = 0
         number = self._new_book(scope.book)
