@@ -181,7 +181,6 @@ class Writer(Lines):
             except OSError as error:
                 self.trouble = self.trouble or problem_text(error)
 
-<<<<<<< HEAD
     def scope(self, scope: Scope, place: Place | None) -> int:
         """A scope that keeps this journal is about to open, at this place; gives its number."""
         outer = scope.outer.scope.book if scope.outer is not None else None
