@@ -12,9 +12,11 @@ import io
 import linecache
 import os
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Final
 
 from lifeguard.errors import ViolationError
@@ -93,12 +95,18 @@ def report_of(source: str, name: str) -> str:
     printed = io.StringIO()
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)  # icontract reads it there
     failed = ""
+    module = ModuleType(f"lifeguard example {name.removesuffix('.py')}")
+    sys.modules[module.__name__] = module  # where a class is looked for by its name
     with _undisturbed(), contextlib.redirect_stdout(printed), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            exec(compile(source, name, "exec"), {"__name__": name.removesuffix(".py")})
+            exec(compile(source, name, "exec"), vars(module))
         except (ViolationError, ExplorationFailed) as error:
             failed = str(error)
+        except OSError:  # mended, too, the program of LG102 fails
+            pass
+        finally:
+            del sys.modules[module.__name__]
     return "\n".join(part for part in (printed.getvalue().rstrip("\n"), failed) if part)
 
 

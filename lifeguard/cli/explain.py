@@ -72,7 +72,7 @@ def _near(text: str) -> list[Rule]:
         for word in one.name.split():
             if len(word) > len("with"):
                 by_word.setdefault(word, one)
-    close = difflib.get_close_matches(text, by_word, n=3, cutoff=0.6)
+    close = difflib.get_close_matches(text, by_word, n=3, cutoff=0.7)
     return list({by_word[one].code: by_word[one] for one in close}.values())
 
 

@@ -83,29 +83,34 @@ class Program:
             if not os.path.exists(self.target):
                 raise Failure(f"there is no file {self.target!r} to run; a module is run with -m", USAGE)
             self._importer = pkgutil.get_importer(self.target) if not _is_source(self.target) else None
-            first = self.target if self._importer is not None else os.path.dirname(os.path.realpath(self.target))
-        if self._importer is not None:  # a folder or an archive: Python puts it there whatever it was told
+            bundle = os.path.abspath(self.target)
+            first = bundle if self._importer is not None else os.path.dirname(os.path.realpath(self.target))
+        if not sys.flags.safe_path:
+            sys.path[0] = first  # where ours was
+        elif self._importer is not None:  # a folder or an archive is looked into, whatever Python was told
             sys.path.insert(0, first)
-        elif not sys.flags.safe_path:
-            sys.path[0] = first
 
     def run(self) -> Ending:
         """Run it to its end. What leaves it is printed as Python prints it, without our frames."""
         main = ModuleType("__main__")
         vars(main)["__builtins__"] = builtins
+        if sys.version_info < (3, 14):
+            main.__annotations__ = {}
         self._replaced = sys.modules.get("__main__")
         try:
             code = self._load(main)
             sys.modules["__main__"] = main
             self.began = True
             exec(code, vars(main))
-        except SystemExit as error:
-            return _exited(error)
         except BaseException as error:
-            if not os.environ.get("LIFEGUARD_TRACEBACK"):
-                _hide_ours(error)
-            return _told(error)
-        return Ending()
+            leaving = error
+        else:
+            return Ending()
+        if isinstance(leaving, SystemExit):
+            return _exited(leaving)
+        if not os.environ.get("LIFEGUARD_TRACEBACK"):
+            _hide_ours(leaving)
+        return _told(leaving)
 
     def _load(self, main: ModuleType) -> CodeType:
         """The program's code; its module gets what Python gives to a `__main__`."""
@@ -203,10 +208,10 @@ def _told(error: BaseException) -> Ending:
         getattr(sys, "excepthook", sys.__excepthook__)(type(error), error, shown)
     except SystemExit as leaving:
         return _exited(leaving)
-    except BaseException as failure:
-        _hide_ours(failure)
+    except BaseException as failed:
+        _hide_ours(failed)
         sys.stderr.write("Error in sys.excepthook:\n")
-        traceback.print_exception(failure)
+        traceback.print_exception(failed)
         sys.stderr.write("\nOriginal exception was:\n")
         sys.__excepthook__(type(error), error, shown)
     return Ending(1, error, died=isinstance(error, KeyboardInterrupt))

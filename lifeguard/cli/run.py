@@ -25,10 +25,11 @@ class ProgramCommand(click.Command):
             at += 1
             if word.startswith("-m"):
                 at += word == "-m"
-                args[at:at] = ["--"]
                 break
             if "=" not in word and word not in flags:
                 at += 1
+        if args[at:] and args[at] != "--":
+            args = [*args[:at], "--", *args[at:]]
         return super().parse_args(ctx, args)
 
 

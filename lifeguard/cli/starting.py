@@ -260,9 +260,11 @@ def _session(folder: Path) -> str:
     return f'''@nox.session
 def {SESSION}(session: nox.Session) -> None:
     """Everything that the tests acquire is released, handed over or rolled back."""
+    from pathlib import Path
+
     {install}
-    # What was written last time goes; pytest and all its workers write to the end of one file.
-    session.run("python", "-c", "import pathlib; pathlib.Path('lifeguard.jsonl').unlink(missing_ok=True)")
+    # pytest and all its workers write to the end of one file: what was written last time goes.
+    Path("lifeguard.jsonl").unlink(missing_ok=True)
     try:
         session.run("pytest", "--lifeguard", "--lifeguard-journal=lifeguard.jsonl", *session.posargs)
     finally:
