@@ -158,7 +158,7 @@ def _outcome(arguments: list[str]) -> int | Callable[[], int]:
         complain(str(error))
         return error.code
     except (UsageError, DeclarationError) as error:
-        complain(str(error))
+        complain(str(error).partition("\n  at ")[0])  # the line that made the call is click's
         return exits.USAGE
     except click.Abort:
         return exits.INTERRUPTED

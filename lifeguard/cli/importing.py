@@ -17,6 +17,9 @@ from lifeguard.keys import problem_text
 from lifeguard.places import raised_at, short_path
 
 
+_MACHINERY = os.path.dirname(os.path.abspath(importlib.__file__)) + os.sep
+
+
 def import_from_here() -> None:
     """Let modules of the current folder be found, as `python -m` does, unless Python was told to be safe about it."""
     here = os.getcwd()
@@ -47,7 +50,8 @@ def load(name: str) -> ModuleType:
             raise
         except BaseException as error:  # a script that ends with sys.exit() is no module either
             place = raised_at(error)
-            where = f" ({short_path(place.file)}:{place.line})" if place is not None and place.line else ""
+            known = place is not None and place.line and not place.file.startswith(_MACHINERY)
+            where = f" ({short_path(place.file)}:{place.line})" if place is not None and known else ""
             raise Failure(f"{name!r} cannot be imported: {problem_text(error)}{where}") from error
 
 
