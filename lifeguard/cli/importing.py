@@ -52,7 +52,8 @@ def load(name: str) -> ModuleType:
             place = raised_at(error)
             known = place is not None and place.line and not place.file.startswith(_MACHINERY)
             where = f" ({short_path(place.file)}:{place.line})" if place is not None and known else ""
-            raise Failure(f"{name!r} cannot be imported: {problem_text(error)}{where}") from error
+            first = problem_text(error).partition(" …(")[0]  # the line behind it is the place
+            raise Failure(f"{name!r} cannot be imported: {first}{where}") from error
 
 
 def _by_path(path: str) -> ModuleType:
