@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -48,8 +48,28 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
 """Every command, in the order of the help. A command is added by one entry here and a module that has it."""
 
 
+class ReaderGone(Exception):
+    """Nobody reads what we print any more. An exception of our own, since click would end the process with 1."""
+
+
 class Commands(click.Group):
     """A group whose commands are imported when they are asked for."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """As in every group; help is printed here."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except BrokenPipeError:
+            raise ReaderGone from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As in every group; commands print here."""
+        try:
+            outcome = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise ReaderGone from None
+        return outcome
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
@@ -136,7 +156,7 @@ def run(arguments: list[str]) -> int:
     """
     try:
         outcome = _outcome(arguments)
-    except BrokenPipeError:
+    except ReaderGone:
         quiet_pipe()
         return exits.READER_GONE
     # A program under watch runs here, when click is off the stack and no handler of ours stands around it.
@@ -146,7 +166,6 @@ def run(arguments: list[str]) -> int:
 def _outcome(arguments: list[str]) -> int | Callable[[], int]:
     try:
         done = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False, color=wants_colour())
-        sys.stdout.flush()
     except click.UsageError as error:
         where = f"{error.ctx.command_path} --help" if error.ctx is not None else f"{PROGRAM} --help"
         complain(f"{_small(error.format_message())} (see `{where}`)")
@@ -162,7 +181,7 @@ def _outcome(arguments: list[str]) -> int | Callable[[], int]:
         return exits.USAGE
     except click.Abort:
         return exits.INTERRUPTED
-    except BrokenPipeError:
+    except ReaderGone:
         raise
     except Exception as error:
         complain(trouble(error))

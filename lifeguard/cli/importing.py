@@ -16,7 +16,6 @@ from lifeguard.cli.exits import Failure
 from lifeguard.keys import problem_text
 from lifeguard.places import raised_at, short_path
 
-
 _MACHINERY = os.path.dirname(os.path.abspath(importlib.__file__)) + os.sep
 
 

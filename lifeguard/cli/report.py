@@ -13,7 +13,7 @@ from lifeguard.cli.sources import STANDARD_INPUT, read_all, read_journals
 from lifeguard.reporting import text_format
 from lifeguard.reporting.formats import FORMATS, by_suffix, render, write_report
 from lifeguard.reporting.model import Report, ScopeReport
-from lifeguard.reporting.replay import CUT_OFF, Read
+from lifeguard.reporting.replay import Read
 
 FILES = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
@@ -113,7 +113,6 @@ def _as_dict(read: Read, code: int) -> dict[str, object]:
     return {
         "exit": code,
         "balanced": found.balanced,
-        "processes": len({one.run for one in found.scopes}),
         "scopes": len(found.scopes),
         "never_closed": [one.name for one in _never_closed(found)],
         "violations": [violation.as_dict() for violation in found.violations],
@@ -132,7 +131,7 @@ def _lines(read: Read) -> Iterator[str]:
     for one in found.scopes:
         told = [*one.verdict.violations, *one.verdict.warnings]
         if told:
-            yield f"scope {one.name!r}" + (f" (of {CUT_OFF})" if one.closed is None else "")
+            yield f"scope {one.name!r}" + (", which was never closed" if one.closed is None else "")
         for violation in told:
             place = violation.acquired or violation.place
             warning = "" if violation.severity == "error" else "warning: "
@@ -141,11 +140,10 @@ def _lines(read: Read) -> Iterator[str]:
         yield f"note: {note}"
     for difference in read.differing:
         yield f"differs: {difference}"
-    processes = plural(len({one.run for one in found.scopes}), "process").replace("processs", "processes")
     live = len(found.scopes) - len(_never_closed(found))
     same = live - len(read.differing)
     how = "balanced" if found.balanced else plural(len(found.violations), "violation")
     compared = (
         f"{same} of {live} verdicts are those of the live run" if live else "there is no live verdict to compare with"
     )
-    yield f"{plural(len(found.scopes), 'scope')} of {processes} judged again: {how}; {compared}"
+    yield f"{plural(len(found.scopes), 'scope')} judged again: {how}; {compared}"

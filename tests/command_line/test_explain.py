@@ -124,7 +124,7 @@ Mended
 
     - pass
     + driver.cleanup("web")
-'''
+'''  # noqa: E501  as it is printed
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ def test_a_rule_is_found_by(words: str) -> None:
         ("LG113", "there is no rule 'LG113'; did you mean LG111 (overdue) or LG110 (partly released) or LG103 (double release)?"),
         ("leakd", "there is no rule 'leakd'; did you mean LG101 (leaked)?"),
         ("doubel release", "there is no rule 'doubel release'; did you mean LG103 (double release)?"),
-        ("rollback", "'rollback' may be any of LG202 (rollback tried and failed), LG203 (rollback of what never failed), "
-         "LG206 (rollback out of order)"),
+        ("rollback", ("'rollback' may be any of LG202 (rollback tried and failed), LG203 (rollback of what never failed), "
+         "LG206 (rollback out of order)")),
         ("CWE-1", "there is no rule with CWE-1"),
         ("nothing like it", "there is no rule 'nothing like it'; `lifeguard rules` lists them"),
     ],

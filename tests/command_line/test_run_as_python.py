@@ -44,7 +44,7 @@ PROGRAMS = {
     "does not compile": "x = (",
     "imports what does not compile": "import broken",
     "imports nothing": "import there_is_no_such_module",
-    "has its own excepthook": "import sys; sys.excepthook = lambda *told: print('mine', told[0].__name__, told[2].tb_lineno)\n1/0",
+    "has its own excepthook": "import sys; sys.excepthook = lambda *told: print(told[0].__name__, told[2].tb_lineno)\n1/0",
     "has an excepthook that exits": "import sys; sys.excepthook = lambda *told: sys.exit(9)\n1/0",
     "reads last_value at exit": "import atexit, sys; atexit.register(lambda: print(repr(sys.last_value)))\n1/0",
     "works at exit": "import atexit; atexit.register(print, 'at exit')",
@@ -260,12 +260,14 @@ def test_a_folder_and_an_archive(tmp_path: Path) -> None:
         (("nothing.py",), "lifeguard: there is no file 'nothing.py' to run; a module is run with -m"),
         ((), "lifeguard: a SCRIPT is missing, or -m MODULE (see `lifeguard run --help`)"),
         (("-",), "lifeguard: a program cannot be read from the standard input: give its file (see `lifeguard run --help`)"),
-        (("--report", "a.doc", "app.py"), "lifeguard: invalid value for '--report': no format is known by the suffix of 'a.doc'; "
-         "those of reports are .txt, .json, .sarif, .sarif.json, .xml, .md, .html, .htm (see `lifeguard run --help`)"),
-        (("--report", "no/a.txt", "app.py"), "lifeguard: invalid value for '--report': 'no/a.txt' is a folder, or in one that does "
-         "not exist (see `lifeguard run --help`)"),
-        (("--remember", "-1", "app.py"), "lifeguard: invalid value for '--remember': '-1' is neither 'all' nor a whole number "
-         "from 0 (see `lifeguard run --help`)"),
+        (("--report", "a.doc", "app.py"),
+         ("lifeguard: invalid value for '--report': no format is known by the suffix of 'a.doc'; "
+         "those of reports are .txt, .json, .sarif, .sarif.json, .xml, .md, .html, .htm (see `lifeguard run --help`)")),
+        (("--report", "no/a.txt", "app.py"),
+         ("lifeguard: invalid value for '--report': 'no/a.txt' is a folder, or in one that does "
+         "not exist (see `lifeguard run --help`)")),
+        (("--remember", "-1", "app.py"), ("lifeguard: invalid value for '--remember': '-1' is neither 'all' nor a whole number "
+         "from 0 (see `lifeguard run --help`)")),
     ],
 )  # fmt: skip
 def test_what_cannot_be_run(words: tuple[str, ...], complaint: str, tmp_path: Path) -> None:

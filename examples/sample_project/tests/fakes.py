@@ -1,8 +1,8 @@
 """An image service for tests. It takes over the contracts of the real one."""
 
-from lifeguard import implements
-
 from nightly.images import Images, QuotaExceeded
+
+from lifeguard import implements
 
 
 @implements(Images)

@@ -4,7 +4,6 @@ import os
 
 import pytest
 from fakes import FakeImages
-
 from nightly.build import build
 
 
