@@ -1,6 +1,7 @@
 """The documentation is true: its code runs and prints what is shown, and its page of the rules is the table.
 
-`python tests/test_docs.py` writes the outputs and the page of the rules anew; read the difference before you keep it.
+`python tests/test_docs.py` writes the outputs, the page of the rules and the schema anew; read the difference before you keep
+it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from pathlib import Path
 import consoles
 import pytest
 
+from lifeguard.reporting.model import VERSION
+from lifeguard.reporting.schema import schema
 from lifeguard.rules import RULES
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -29,6 +32,8 @@ RECIPES = {
     "typeguard.md",
     "hypothesis.md",
 }  # they show a whole example, in blocks of their own: see test_recipes.py
+
+OUTPUTS = {"text", "json", "xml", "markdown"}  # a block of these right below one of Python is what it prints
 
 FENCED = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -67,7 +72,7 @@ def run(page: str) -> list[tuple[int, re.Match[str] | None, str]]:
     for block, following in zip(blocks(page), [*blocks(page)[1:], None], strict=False):
         if block["language"] == "python":
             adjacent = following is not None and not block.string[block.end() : following.start()].strip()
-            shown = following if following is not None and adjacent and following["language"] == "text" else None
+            shown = following if following is not None and adjacent and following["language"] in OUTPUTS else None
             found.append((block.string.count("\n", 0, block.start("code")) + 1, shown, next(printed)))
     return found
 
@@ -158,8 +163,9 @@ def test_guide_is_run_at_all() -> None:
 
 
 def write_anew() -> None:
-    """Write the page of the rules and every output that is shown."""
+    """Write the page of the rules, the schema of reports and every output that is shown."""
     (DOCS / "rules.md").write_text(rules_page())
+    (DOCS / "schema" / f"report-{VERSION}.json").write_text(json.dumps(schema(), indent=2) + "\n")
     for page in PAGES:
         outputs = [(shown.span("code"), printed) for _, shown, printed in run(page) if shown]
         text = (DOCS / page).read_text()

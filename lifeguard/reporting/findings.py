@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from lifeguard.places import Place
-from lifeguard.reporting.model import Life, Report, ScopeReport
-from lifeguard.verdict import Counts, Violation
+from lifeguard.reporting.chronicle import mark_of
+from lifeguard.reporting.model import Event, Life, Report, ScopeReport
+from lifeguard.verdict import Counts, Entry, Violation
 
 Status = Literal["violation", "warning", "allowed"]
 
@@ -93,6 +94,14 @@ def life_of(scope: ScopeReport, violation: Violation) -> Life | None:
             return life
     begun = [life for life in lives if life.begun <= violation.seq]
     return begun[-1] if begun else None
+
+
+def event_of(entry: Entry) -> Event:
+    """An event from what a violation keeps of it."""
+    raised = "raised" in entry.verb
+    return Event(
+        entry.seq, mark_of(entry.verb), entry.verb, entry.function, entry.place, entry.actor, raised, note=entry.note
+    )
 
 
 _UNSEEN: Final = re.compile(

@@ -151,13 +151,15 @@ def write_report(report: Report, path: str | os.PathLike[str], format: str | Non
     """
     chosen = by_suffix(path) if format is None else named(format)
     text = chosen.render(report, **options)
-    _write(Path(os.path.realpath(path)), text.encode("utf-8", "backslashreplace"))
+    data = text.encode("utf-8", "backslashreplace")
+    if os.path.exists(path) and not os.path.isfile(path):
+        Path(path).write_bytes(data)
+    else:
+        _replace(Path(os.path.realpath(path)), data)
 
 
-def _write(path: Path, data: bytes) -> None:
-    if path.exists() and not path.is_file():
-        path.write_bytes(data)
-        return
+def _replace(path: Path, data: bytes) -> None:
+    """Put a whole file in the place of another one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         beside.write_bytes(data)

@@ -19,13 +19,13 @@ from typing import Final
 
 from lifeguard.ledger.records import FIRST
 from lifeguard.places import Place
-from lifeguard.reporting.chronicle import AT_THE_END, mark_of
-from lifeguard.reporting.findings import findings, outcome, plural
+from lifeguard.reporting.chronicle import AT_THE_END
+from lifeguard.reporting.findings import event_of, findings, outcome, plural, visible
 from lifeguard.reporting.model import Event, Life, Report, ScopeReport
 from lifeguard.rules import RULES
 from lifeguard.text import render as as_text
 from lifeguard.text import summary as seen
-from lifeguard.verdict import Entry, Violation
+from lifeguard.verdict import Violation
 
 TEXT_SHOWN: Final = 200_000
 """So many characters of the text report stand in the file, for browsers that run no script."""
@@ -71,7 +71,7 @@ def _asset(name: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return html.escape(text).encode("ascii", "xmlcharrefreplace").decode()
+    return html.escape(visible(text)).encode("ascii", "xmlcharrefreplace").decode()
 
 
 def _embedded(data: object) -> str:
@@ -257,7 +257,7 @@ def _of_life(scope: int, life: Life) -> _Row:
 
 def _of_finding(scope: int, violation: Violation, status: str) -> _Row:
     """A row for a finding whose resource was not recorded, from its history; or for one that is about no resource."""
-    events = tuple(_of_entry(entry) for entry in violation.history)
+    events = tuple(event_of(entry) for entry in violation.history)
     begun = events[0].seq if events else violation.seq
     still_open = violation.code in AT_THE_END and bool(events)
     standing = {"warning": "warned", "allowed": "allowed"}.get(status, "left" if still_open else "violated")
@@ -274,13 +274,6 @@ def _of_finding(scope: int, violation: Violation, status: str) -> _Row:
         cut=violation.cut,
         events=events,
     )
-
-
-def _of_entry(entry: Entry) -> Event:
-    """An event from what a violation keeps of it."""
-    mark = mark_of(entry.verb)
-    raised = "raised" in entry.verb
-    return Event(entry.seq, mark, entry.verb, entry.function, entry.place, entry.actor, raised, note=entry.note)
 
 
 def _best(rows: list[tuple[int, _Row]], violation: Violation) -> int | None:

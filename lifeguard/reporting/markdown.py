@@ -28,6 +28,9 @@ ROWS: Final = 100
 SCOPES: Final = 20
 """So many scopes that found the same are named."""
 
+WIDTH: Final = 110
+"""So many columns a text has: what GitHub shows without scrolling."""
+
 CELL: Final = 300
 """So many characters of a text go into a table."""
 
@@ -190,7 +193,7 @@ def _put_counts(page: _Page, report: Report) -> None:
     rows = [f"| {_cell(kind)} | {told} |\n" for kind, told in seen if told]
     if not rows:
         page.add("\nWatched nothing: no contract told an event to any of these scopes.\n")
-    _put_rows(page, "\n| watched | |\n|---|---|\n", rows, "kind")
+    _put_rows(page, "\n| kind | seen |\n|---|---|\n", rows, "kind")
 
 
 def _put_details(page: _Page, groups: list[list[Found]]) -> None:
@@ -212,8 +215,9 @@ def _told(group: list[Found]) -> str:
     scopes = list(dict.fromkeys(repr(found.scope.name) for found in group))
     more = f" and {len(scopes) - SCOPES} more ({MORE})" if len(scopes) > SCOPES else ""
     label = "scope" if len(scopes) == 1 else "scopes"
-    line = visible(f"  {label:<{words.LABEL}}{', '.join(scopes[:SCOPES])}{more}")
-    return f"{render_finding(group[0].scope, alike, more=MORE)}\n{line}"
+    names = f"\n  {'':<{words.LABEL}}".join(map(visible, scopes[:SCOPES]))
+    told = render_finding(group[0].scope, alike, width=WIDTH, more=MORE)
+    return f"{told}\n  {label:<{words.LABEL}}{names}{more}"
 
 
 def _folded(group: list[Found], told: str) -> str:

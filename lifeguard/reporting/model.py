@@ -93,7 +93,7 @@ class Life:
         owner_ident: the life of that owner where it is a resource; else "".
         part_of: the life of what it is a part of; else "".
         standing: how it came out.
-        codes: the rules that were broken, the primary one first.
+        codes: the rules that were broken, also those that an allowance covers, the primary one first.
         seeded: it was there before the scope, and is not owed.
         events: its events, oldest first; all of them, not only those of this scope.
     """

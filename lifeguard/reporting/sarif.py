@@ -14,15 +14,14 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Final
 from urllib.parse import quote
 
 from lifeguard import text as words
 from lifeguard.places import Place
-from lifeguard.reporting.chronicle import mark_of
-from lifeguard.reporting.findings import Found, findings, life_of, one_line, plural, visible, where
+from lifeguard.reporting.findings import Found, event_of, findings, life_of, one_line, plural, visible, where
 from lifeguard.reporting.model import EXCUSED, Event, Mark, Report
 from lifeguard.rules import RULES, Rule
 from lifeguard.verdict import Violation
@@ -197,43 +196,29 @@ class _Run:
         """The history of the resource, and the end of the scope, as far as they have lines."""
         violation, scope = found.violation, found.scope
         life = life_of(scope, violation)
-        told: list[tuple[Place | None, str, Mark, bool, bool, str]] = []
-        if life is not None:
-            told = [(one.place, _said(one), one.mark, one.raised, bool(one.codes), one.actor) for one in life.events]
-        else:
-            for entry in violation.history:
-                broke = entry.seq == violation.seq
-                told.append(
-                    (entry.place, words.step(entry), mark_of(entry.verb), "raised" in entry.verb, broke, entry.actor)
-                )
-        steps = [
-            self._step(place, text, mark, raised, broke)
-            for place, text, mark, raised, broke, _ in told
-            if _is_line(place)
-        ]
+        events = life.events if life is not None else tuple(map(event_of, violation.history))
+        broke = {one.seq for one in events if one.codes} or {violation.seq}
+        steps = [self._step(one.place, one, broke=one.seq in broke) for one in events if one.place and one.place.line]
         if scope.place is not None and scope.place.line and steps:
             ended = {"location": {"message": {"text": one_line(violation.ended)}, **self._location(scope.place)}}
             steps.append({**ended, "kinds": ["exit", "scope"], "importance": "essential"})
         if not steps:
             return None
-        left = len(told) - sum(_is_line(one[0]) for one in told) + violation.cut * (life is None)
+        left = sum(not (one.place and one.place.line) for one in events) + violation.cut * (life is None)
         flow: Node = {"locations": _cut(steps)}
         for number, step in enumerate(flow["locations"], 1):
             step["executionOrder"] = number
         left += len(steps) - len(flow["locations"])
         what = "in the order of the events" + (f"; {plural(left, 'event')} left out" if left else "")
-        return {
-            "message": {"text": f"What happened to {one_line(f'{violation.kind} {violation.key_text}')}, {what}."},
-            "threadFlows": [flow],
-        }
+        name = _unlinked(one_line(f"{violation.kind} {violation.key_text}"))
+        return {"message": {"text": f"What happened to {name}, {what}."}, "threadFlows": [flow]}
 
-    def _step(self, place: Place | None, text: str, mark: Mark, raised: bool, broke: bool) -> Node:
-        assert place is not None
-        kinds = [*_KINDS[mark], *(["danger"] if broke else ["caution"] if raised else [])]
+    def _step(self, place: Place, event: Event, *, broke: bool) -> Node:
+        essential = broke or event.mark in ("acquire", "fail", "release", "transfer")
         return {
-            "location": {"message": {"text": _unlinked(one_line(text))}, **self._location(place)},
-            "kinds": kinds,
-            "importance": "essential" if broke or mark in ("acquire", "fail", "release", "transfer") else "important",
+            "location": {"message": {"text": _unlinked(one_line(_said(event)))}, **self._location(place)},
+            "kinds": [*_KINDS[event.mark], *(["danger"] if broke else ["caution"] if event.raised else [])],
+            "importance": "essential" if essential else "important",
         }
 
     # -- places -----------------------------------------------------------------------------------------------------------------
@@ -285,10 +270,6 @@ _KINDS: Final[dict[Mark, list[str]]] = {
     "seed": ["acquire", "resource", "implicit"],
     "settle": ["release", "resource", "implicit"],
 }
-
-
-def _is_line(place: Place | None) -> bool:
-    return place is not None and place.line > 0
 
 
 def _said(event: Event) -> str:
@@ -390,8 +371,3 @@ def _weakness(number: int, name: str) -> Node:
         "shortDescription": {"text": f"{name}."},
         "helpUri": f"https://cwe.mitre.org/data/definitions/{number}.html",
     }
-
-
-def merged(reports: Iterable[Report], *, title: str = "", root: str | os.PathLike[str] | None = None) -> str:
-    """Several reports as one SARIF file with one run."""
-    return render(Report.merged(reports, title=title), root=root)

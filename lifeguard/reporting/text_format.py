@@ -74,9 +74,12 @@ def render_scope(scope: ScopeReport, *, full: bool = False, more: str = MORE) ->
     return "\n".join(row for line in _scope(scope, full, more) for row in _rows(line, None, ()))
 
 
-def render_finding(scope: ScopeReport, group: tuple[Violation, ...], *, more: str = MORE) -> str:
+def render_finding(
+    scope: ScopeReport, group: tuple[Violation, ...], *, width: int | None = None, more: str = MORE
+) -> str:
     """One finding of a scope, or several that `lifeguard.text.grouped` puts together, as plain text."""
-    return "\n".join(row for line in _violation(scope, group, False, more) for row in _rows(line, None, ()))
+    kept = _unbreakable(Report((scope,))) if width is not None else ()
+    return "\n".join(row for line in _violation(scope, group, False, more) for row in _rows(line, width, kept))
 
 
 def show(
@@ -98,15 +101,15 @@ def show(
         more: see `render`.
         colour: whether to use colour; by default what the stream and the environment say (see `wants_colour`).
     """
-    stream = sys.stdout if stream is None else stream
-    if width is None and stream.isatty():
+    out: TextIO = sys.stdout if stream is None else stream
+    if width is None and out.isatty():
         width = shutil.get_terminal_size().columns
-    if (wants_colour(stream) if colour is None else colour) and installed("rich"):
-        _show(report, stream, width, _lines(report, full, more))
+    if (wants_colour(out) if colour is None else colour) and installed("rich"):
+        _show(report, out, width, _lines(report, full, more))
         return
     text = render(report, width=width, full=full, more=more)
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    encoding = getattr(out, "encoding", None) or "utf-8"
+    out.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def wants_colour(stream: TextIO) -> bool:
@@ -362,6 +365,7 @@ def _show(report: Report, stream: TextIO, width: int | None, lines: Iterable[_Li
     console: Console = Console(
         file=stream,
         force_terminal=True,
+        color_system="standard",
         width=columns,
         theme=Theme({f"lifeguard.{name}": style for name, style in _STYLES.items()}),
         highlight=False,

@@ -14,8 +14,9 @@ import pytest
 from lifeguard import Scope
 from lifeguard.context import LEDGER
 from lifeguard.places import Place
+from lifeguard.reporting.findings import life_of
 from lifeguard.reporting.formats import Format, by_suffix, write_report
-from lifeguard.reporting.model import EXCUSED, Report, ScopeReport
+from lifeguard.reporting.model import EXCUSED, Life, Report, ScopeReport
 from lifeguard.verdict import Allowed, Verdict, Violation
 from lifeguard_pytest import OPTIONS, of_the_run, placed
 
@@ -83,10 +84,11 @@ class Reports:
         """Write everything that was asked for.
 
         Returns:
-            whether all of it could be written.
+            whether every file could be written. The summary of a job is an extra: nobody's run fails for it.
         """
         if not self.wanted:
             return True
+        good = True
         report = self._report()
         for path, chosen in self._files:
             try:
@@ -95,6 +97,7 @@ class Reports:
                 self.told.append((self._shown(path), True))
             except OSError as error:
                 self.told.append((f"{self._shown(path)} could not be written: {error}", False))
+                good = False
         if self._summary and report.scopes:
             from lifeguard.reporting import markdown
 
@@ -103,7 +106,7 @@ class Reports:
                     self.told.append(("there is no room for it in the summary of the job", True))
             except OSError as error:
                 self.told.append((f"the summary of the job could not be written: {error}", False))
-        return all(good for _, good in self.told)
+        return good
 
     def _shown(self, path: Path) -> str:
         here = self._config.invocation_params.dir
@@ -139,7 +142,26 @@ class Reports:
             if there is None:
                 yield scope
             else:
-                yield replace(scope, run=there.run, closed=there.closed, recorded=True, lives=there.lives)
+                told = replace(scope, run=there.run, closed=there.closed, recorded=True, lives=there.lives)
+                yield _with_excuses(told)
+
+
+def _with_excuses(scope: ScopeReport) -> ScopeReport:
+    """A scope in whose lives is allowed what a baseline excuses: the journal knows of no baseline."""
+    found = [life_of(scope, one.violation) for one in scope.verdict.allowed if one.why == EXCUSED]
+    excused = {life.ident for life in found if life is not None}
+    while more := {life.ident for life in scope.lives if _goes_with(life, excused)} - excused:
+        excused |= more
+    lives = (
+        replace(life, standing="allowed") if life.ident in excused and life.standing in ("left", "violated") else life
+        for life in scope.lives
+    )
+    return replace(scope, lives=tuple(lives))
+
+
+def _goes_with(life: Life, others: set[str]) -> bool:
+    """Whether something was left only because it belongs to one of others."""
+    return life.standing == "left" and not life.codes and bool({life.owner_ident, life.part_of} & others)
 
 
 def _files(config: pytest.Config) -> Iterator[tuple[Path, Format]]:
