@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import ModuleType
 
 import click
 
@@ -10,7 +11,7 @@ from lifeguard.cli.drawing import DRAWINGS, as_json
 from lifeguard.cli.exits import FINE, VIOLATIONS, Failure
 from lifeguard.cli.importing import import_from_here, load, with_submodules
 from lifeguard.cli.output import complain, say
-from lifeguard.cli.survey import survey
+from lifeguard.cli.survey import declaring, survey
 
 
 @click.command()
@@ -47,10 +48,7 @@ def contracts(names: tuple[str, ...], recursive: bool, form: str, strict: bool) 
         modules = [found for module in modules for found in with_submodules(module)]
     found = survey(modules)
     if not found:
-        hint = (
-            "" if recursive or not any(hasattr(one, "__path__") for one in modules) else "; --recursive looks below it"
-        )
-        raise Failure(f"no contract is declared in {', '.join(names)}{hint}")
+        raise Failure(f"no contract is declared in {', '.join(names)}{_hint(modules, recursive)}")
     if form == "json":
         say(as_json(found, (module.__name__ for module in modules)))
     else:
@@ -60,3 +58,11 @@ def contracts(names: tuple[str, ...], recursive: bool, form: str, strict: bool) 
     for problem in problems:
         complain(problem)
     return VIOLATIONS if problems and strict else FINE
+
+
+def _hint(modules: list[ModuleType], recursive: bool) -> str:
+    """Where contracts may be found, if not in these modules."""
+    if not recursive and any(hasattr(one, "__path__") for one in modules):
+        return "; --recursive looks below it"
+    elsewhere = declaring()
+    return f"; what it imports declares some, in {', '.join(elsewhere)}" if elsewhere else ""

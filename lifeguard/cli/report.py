@@ -135,7 +135,7 @@ def _lines(read: Read) -> Iterator[str]:
         for violation in told:
             place = violation.acquired or violation.place
             warning = "" if violation.severity == "error" else "warning: "
-            yield f"  {warning}{violation}" + (f", acquired at {place}" if violation.acquired and place else "")
+            yield f"  {warning}{violation}" + (f", from {place}" if place is not None else "")
     for note in found.notes:
         yield f"note: {note}"
     for difference in read.differing:

@@ -59,7 +59,7 @@ def plan(folder: Path) -> list[Step]:
         OSError: a file cannot be read.
     """
     if not any((folder / sign).exists() for sign in _SIGNS):
-        raise NoProject(f"{folder} does not look like a project: it has none of {', '.join(_SIGNS)}")
+        raise NoProject(f"{folder.resolve()} does not look like a project: it has none of {', '.join(_SIGNS)}")
     return [_pytest(folder), _nox(folder), _workflow(folder)]
 
 

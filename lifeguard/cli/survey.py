@@ -11,7 +11,7 @@ from typing import Any, Final
 from lifeguard.contracts import PAYING, Contract, Invariant
 from lifeguard.keys import KeyExpression
 from lifeguard.kinds import OUTSIDE, Kind, Resource, Rollback, declared_kinds
-from lifeguard.places import Place, definition
+from lifeguard.places import Place, definition, short_path
 from lifeguard.roster import ROSTER
 from lifeguard.watching import Woven
 from lifeguard.weaving import reached
@@ -133,6 +133,12 @@ def survey(modules: Iterable[ModuleType]) -> tuple[KindSurvey, ...]:
     cascading = {kind for kind in named if isinstance(kind, Resource) and _goes_along(kind, found)}
     told = [_survey(kind, rows, taken_along=kind in cascading) for kind, rows in named.items()]
     return tuple(sorted(told, key=lambda one: (one.rollback, one.name)))
+
+
+def declaring() -> list[str]:
+    """The files in which contracts are declared, as far as they are loaded."""
+    places = [contract.place for woven in ROSTER for contract in woven.contracts]
+    return sorted({short_path(place.file) for place in places if place is not None})
 
 
 _EVERY: Final = Resource("every resource")

@@ -149,15 +149,17 @@ class Watch:
         found = bool(verdict.violations or swallowed)
         with suppress(OSError, ValueError):
             sys.stdout.flush()
+        unknown = self._unknown_kinds()
         if not waited:
             self._say("lifeguard: interrupted while threads still ran: judged as it stands")
         if self._policy != "record" and (found or verdict.warnings):
             if self._policy != "log":
                 self._say(_text(verdict, swallowed))
-        elif self._program.began and not self._wishes.quiet:
+        elif self._program.began and not unknown and not self._wishes.quiet:
             self._say(f"lifeguard: {self._program.name} {_in_short(verdict)}")
         self._write(verdict, swallowed)
-        self._expect_known_kinds()
+        if unknown:
+            raise Failure(unknown, exits.USAGE)
         return exits.VIOLATIONS if found and self._policy == "raise" else exits.FINE
 
     def _write(self, verdict: Verdict, swallowed: Sequence[Told]) -> None:
@@ -182,15 +184,16 @@ class Watch:
         parts.append(Report.of(one.verdict for one in swallowed))
         return Report.merged(parts, title=title)
 
-    def _expect_known_kinds(self) -> None:
-        """Raise Failure if a kind was named that there is not, now that the program has declared all of its own."""
+    def _unknown_kinds(self) -> str:
+        """What to say of a kind that was named and that there is not, now that the program has declared all of its own."""
         known = {kind.name for kind in declared_kinds()}
         for option, names in (("--only", self._wishes.only), ("--ignore", self._wishes.ignore)):
             for name in names:
                 if name not in known and switch() != "off":
                     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
                     hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known)) or 'none'}"
-                    raise Failure(f"{option} {name}: the program declared no kind of that name; {hint}", exits.USAGE)
+                    return f"{option} {name}: the program declared no kind of that name; {hint}"
+        return ""
 
     def _say(self, text: str) -> None:
         """Print to the standard error that was there when the program began."""

@@ -239,6 +239,14 @@ def test_a_package(tmp_path: Path) -> None:
     assert ["shop", "shop.deep", "shop.deep.odd"] == json.loads(ran.stdout)["modules"]
 
 
+def test_a_program_that_only_imports_contracts(folder: Path) -> None:
+    """It is said where they are."""
+    write(folder, "app.py", "import services\n")
+    ran = command("contracts", "app", cwd=folder)
+    told = "lifeguard: no contract is declared in app; what it imports declares some, in services.py\n"
+    assert (1, "", told) == (ran.returncode, ran.stdout, ran.stderr)
+
+
 PROBLEMATIC = {
     "nobody acquires image: it is paid by delete": "image = Resource('image')\n@releases(image, key='n')\ndef delete(n): ...",
     "nobody releases the part 'close' of process": "process = Resource('process', needs=all_of('stop', 'close'))\n"

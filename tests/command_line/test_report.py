@@ -134,7 +134,7 @@ def test_verify_says_whether_it_is_the_verdict_of_the_run(journals: Path) -> Non
 
 VERIFIED = """\
 scope 'leaks.py'
-  LG101 image 'left': still held when the scope ended, acquired at leaks.py:2 in <module>
+  LG101 image 'left': still held when the scope ended, from leaks.py:2 in <module>
 2 scopes judged again: 1 violation; 2 of 2 verdicts are those of the live run
 """
 
