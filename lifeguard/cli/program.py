@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import importlib.machinery
 import importlib.util
 import io
@@ -171,18 +172,19 @@ def wait_for_threads() -> bool:
     also tells the workers of thread pools to end, which nobody else could: to join them would be to wait for ever. When
     Python comes to it again there is nothing left to do.
     """
-    try:
+    with contextlib.suppress(KeyboardInterrupt):  # Python 3.13 prints it and goes on, earlier ones raise it
         step = getattr(threading, "_shutdown", None)
         if step is not None:
             step()
-            return True
-        while left := [
-            one for one in threading.enumerate() if one is not threading.current_thread() and not one.daemon
-        ]:
-            left[0].join()
-    except KeyboardInterrupt:
-        return False
-    return True
+        else:
+            while left := _waited_for():
+                left[0].join()
+    return not _waited_for()
+
+
+def _waited_for() -> list[threading.Thread]:
+    """The threads that Python waits for, of those that still run."""
+    return [one for one in threading.enumerate() if one is not threading.current_thread() and not one.daemon]
 
 
 def _exited(error: SystemExit) -> Ending:
