@@ -109,6 +109,8 @@ def rules_page() -> str:
         "",
         "Every finding has a code that does not change. CWE is the [Common Weakness Enumeration](https://cwe.mitre.org);",
         "where its number is marked as a category, it names the family and not the weakness itself.",
+        "`lifeguard explain LG103` shows an example of a rule, its report, and what mends it",
+        "(see [the command line](command-line.md#lifeguard-explain-what-a-finding-means)).",
         "",
         "| code | name | CWE |",
         "|---|---|---|",

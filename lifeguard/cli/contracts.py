@@ -7,6 +7,7 @@ from types import ModuleType
 
 import click
 
+from lifeguard.cli import completing
 from lifeguard.cli.drawing import DRAWINGS, as_json
 from lifeguard.cli.exits import FINE, VIOLATIONS, Failure
 from lifeguard.cli.importing import import_from_here, load, with_submodules
@@ -15,7 +16,7 @@ from lifeguard.cli.survey import declaring, survey
 
 
 @click.command()
-@click.argument("names", metavar="MODULE…", nargs=-1, required=True)
+@click.argument("names", metavar="MODULE…", nargs=-1, required=True, shell_complete=completing.files)
 @click.option("-r", "--recursive", is_flag=True, help="Import everything below the packages, too.")
 @click.option(
     "--format",

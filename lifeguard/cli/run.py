@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from lifeguard.cli import completing
 from lifeguard.cli.program import Program
 from lifeguard.cli.watch import Watch, Wishes
 from lifeguard.kinds import Grace
@@ -65,6 +66,7 @@ def _names(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
     "--contracts",
     multiple=True,
     metavar="MODULE",
+    shell_complete=completing.files,
     help="Contracts to apply: a module with stand-ins (contracts_for), `module:name`, or the path of a file. Repeatable.",
 )
 @click.option("--only", multiple=True, callback=_names, metavar="KIND", help="Names of the kinds to watch. Repeatable.")
@@ -111,7 +113,9 @@ def _names(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
 )
 @click.option("--check-types", is_flag=True, help="Check keys by the key_type of their kind, with typeguard.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing where nothing was found.")
-@click.argument("words", metavar="SCRIPT [ARGUMENTS]…", nargs=-1, type=click.UNPROCESSED)
+@click.argument(
+    "words", metavar="SCRIPT [ARGUMENTS]…", nargs=-1, type=click.UNPROCESSED, shell_complete=completing.files
+)
 def run(
     module: str | None,
     words: tuple[str, ...],

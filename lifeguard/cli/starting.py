@@ -313,9 +313,20 @@ def workflow() -> str:
     return text
 
 
+def _repository(folder: Path) -> Path | None:
+    """The root of the repository that a folder is only a part of; None where it is the root itself, or in none."""
+    here = folder.resolve()
+    if (here / ".git").exists():
+        return None
+    return next((parent for parent in here.parents if (parent / ".git").exists()), None)
+
+
 def _workflow(folder: Path) -> Step:
     if (folder / WORKFLOW).exists():
         return Step("leave", WORKFLOW, "it is there already")
+    root = _repository(folder)
+    if root is not None:
+        return Step("leave", WORKFLOW, f"workflows stand at the root of the repository, {root}: `lifeguard init` there")
     for path in sorted((folder / ".github" / "workflows").glob("*.y*ml")):
         text = path.read_bytes()
         if b"lifeguard" in text or f"nox -s {SESSION}".encode() in text:
