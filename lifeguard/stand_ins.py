@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any, Protocol
@@ -86,6 +87,13 @@ def among(found: Any, what: str) -> list[StandIn]:
         f"there is no contract in {what}: it takes a stand-in made with contracts_for(…), a list of them, "
         "or a class, function or module whose functions are decorated with acquires, releases, …"
     )
+
+
+def bound_to(stand_in: object) -> ModuleType | None:
+    """The module whose code a stand-in is about; None where that is not known."""
+    applied = stand_in._bound if isinstance(stand_in, Applied) else getattr(stand_in, "__lifeguard_bound__", None)
+    target = getattr(applied, "target", None)
+    return sys.modules.get(target.__module__) if isinstance(target, type) else target
 
 
 def _is_bound(value: object) -> bool:

@@ -145,6 +145,7 @@ def _of_rule(found: Rule) -> dict[str, object]:
 def _as_dict(found: Rule, shown: Example) -> dict[str, object]:
     told = report_of(shown.broken, shown.name) if shown.runs_here else None
     return {
+        "version": 1,
         **_of_rule(found),
         "allow": _allow(found),
         "example": {"source": shown.broken, "report": told, "mended": shown.mended, "needs": shown.needs},

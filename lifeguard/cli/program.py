@@ -66,6 +66,13 @@ class Program:
             return Place(self.target, 0, self.name)
         return Place(os.path.abspath(self.target), 1, "<module>")
 
+    def is_module(self, module: ModuleType) -> bool:
+        """Whether a module is this program, imported: another module than the `__main__` that will run."""
+        if self.module:
+            return module.__name__ in (self.target, f"{self.target}.__main__") and not hasattr(module, "__path__")
+        file = getattr(module, "__file__", None)
+        return isinstance(file, str) and os.path.realpath(file) == os.path.realpath(self.target)
+
     @property
     def forked(self) -> bool:
         """Whether this is a process that the program has forked, and that came to its end here."""

@@ -111,6 +111,7 @@ def verify(journals: tuple[str, ...], form: str) -> int:
 def _as_dict(read: Read, code: int) -> dict[str, object]:
     found = read.report
     return {
+        "version": 1,
         "exit": code,
         "balanced": found.balanced,
         "scopes": len(found.scopes),

@@ -21,7 +21,7 @@ from lifeguard.cli.program import Ending, Program, wait_for_threads
 from lifeguard.enforcement import SWALLOWED, Policy, Told, read_policy, switch
 from lifeguard.kinds import KindsNamed, declared_kinds
 from lifeguard.places import SHOWN_FROM
-from lifeguard.stand_ins import find, in_module
+from lifeguard.stand_ins import bound_to, find, in_module
 from lifeguard.text import render
 from lifeguard.verdict import Verdict
 
@@ -82,6 +82,7 @@ class Watch:
         self._program.prepare()
         for name in self._wishes.contracts:
             for one in _contracts(name):
+                self._expect_another_module(name, one)
                 one.start()
         path = self._wishes.journal or self._temporary()
         if path is not None:
@@ -101,6 +102,13 @@ class Watch:
         if self._wishes.ignore:
             watched.book.ignore = KindsNamed(frozenset(self._wishes.ignore))
         self._scope = watched.open()
+
+    def _expect_another_module(self, name: str, one: Any) -> None:
+        """Raise Failure where contracts stand for what is run: that will be another module, named `__main__`."""
+        target = bound_to(one)
+        if target is not None and self._program.is_module(target):
+            where = f"it stands for code of {target.__name__}, which is run, and so is called __main__ and not seen"
+            raise Failure(f"--contracts {name}: {where}; run a script that imports it", exits.USAGE)
 
     def _temporary(self) -> str | None:
         """A journal of our own, where a report needs one."""

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_lines import CLOUD, command, write
+from command_lines import CLOUD, command, python, write
 
 from lifeguard.reporting.formats import FORMATS
 
@@ -321,6 +321,61 @@ def test_contracts_that_cannot_be_applied(name: str, code: int, complaint: str, 
     write(folder, "broken.py", "x = 1\n1/0\n")
     ran = command("run", "--contracts", name, "app.py", cwd=folder)
     assert (code, "", f"lifeguard: {complaint}\n") == (ran.returncode, ran.stdout, ran.stderr)
+
+
+@pytest.mark.parametrize("words", [("app.py",), ("-m", "app"), ("./app.py",)])
+def test_contracts_for_what_is_run(words: tuple[str, ...], folder: Path) -> None:
+    """They would be put on a second copy of it, and see nothing: that is said, and nothing is run."""
+    write(
+        folder,
+        "app.py",
+        "class Pool:\n    def take(self): print('ran')\nif __name__ == '__main__':\n    Pool().take()\n",
+    )
+    program = """
+        from lifeguard import Resource, acquires, contracts_for
+        one = Resource("connection")
+        @contracts_for("app:Pool")
+        class PoolContracts:
+            @acquires(one, key="self")
+            def take(self): ...
+    """
+    write(folder, "of_app.py", program)
+    ran = command("run", "--contracts", "of_app", *words, cwd=folder)
+    told = (
+        "lifeguard: --contracts of_app: it stands for code of app, which is run, and so is called __main__ and not seen; "
+        "run a script that imports it\n"
+    )
+    assert (2, "", told) == (ran.returncode, ran.stdout, ran.stderr)
+    write(folder, "start.py", "import app\napp.Pool().take()\n")
+    assert 3 == command("run", "--contracts", "of_app", "start.py", cwd=folder).returncode
+
+
+def test_a_journal_that_cannot_be_written(folder: Path) -> None:
+    """One line, and nothing was run."""
+    ran = command("run", "--journal", "no/a.jsonl", "app.py", cwd=folder)
+    told = f"lifeguard: the journal {folder.resolve()}/no/a.jsonl cannot be written: FileNotFoundError"
+    assert (2, "", 1) == (ran.returncode, ran.stdout, len(ran.stderr.splitlines()))
+    assert ran.stderr.startswith(told)
+
+
+def test_nothing_of_ours_warns(folder: Path) -> None:
+    """No file is left open, and nothing deprecated is used: with warnings as errors it is the same."""
+    ran = python(
+        "-W",
+        "error",
+        "-X",
+        "dev",
+        "-m",
+        "lifeguard",
+        "run",
+        "--report",
+        "a.html",
+        "--journal",
+        "a.jsonl",
+        "app.py",
+        cwd=folder,
+    )
+    assert (3, REPORT) == (ran.returncode, ran.stderr)
 
 
 def test_reports_in_every_format(folder: Path) -> None:
