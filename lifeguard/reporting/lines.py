@@ -14,7 +14,7 @@ from lifeguard import context
 from lifeguard.allowances import Allowance
 from lifeguard.context import LEDGER
 from lifeguard.keys import Key, Pattern
-from lifeguard.kinds import OUTSIDE, Kind, Resource
+from lifeguard.kinds import OUTSIDE, Kind, KindsNamed, Resource
 from lifeguard.ledger import account
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.invariants import Breach
@@ -88,9 +88,14 @@ class Lines(ABC):
             "scope": self._books.get(book) or self._new_book(book),
             "name": book.name,
             "remember": book.remember,
-            "only": sorted(map(self._kind, book.only)) if book.only is not None else None,
-            "ignore": sorted(map(self._kind, book.ignore)),
+            "only": self._chosen(book.only) if book.only is not None else None,
+            "ignore": self._chosen(book.ignore),
         }
+
+    def _chosen(self, kinds: frozenset[Kind] | KindsNamed) -> list[int] | dict[str, list[str]]:
+        if isinstance(kinds, KindsNamed):
+            return {"names": sorted(kinds.names)}
+        return sorted(map(self._kind, kinds))
 
     def _begin(self, call: Call, named: tuple[Ref, ...], spans: tuple[Span, ...], failing: tuple[Ref, ...]) -> Line:
         for span in spans:

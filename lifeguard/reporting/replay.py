@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from lifeguard.allowances import Allowance, sift
 from lifeguard.keys import Key, Pattern
-from lifeguard.kinds import OUTSIDE, Kind, Resource, Rollback, all_of
+from lifeguard.kinds import OUTSIDE, Kind, KindsNamed, Resource, Rollback, all_of
 from lifeguard.ledger import account
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.invariants import Breach
@@ -324,12 +324,17 @@ class Replay:
 
     def _open(self, line: Line) -> None:
         number = line["scope"]
-        only = [self._kinds[kind] for kind in line["only"]] if line["only"] is not None else None
-        ignore = [self._kinds[kind] for kind in line["ignore"]]
+        only = self._chosen(line["only"]) if line["only"] is not None else None
+        ignore = self._chosen(line["ignore"])
         book = self._books[number] = Book(line["name"], remember=line["remember"], only=only, ignore=ignore)
         self._ledger.open(book)
         if number in self._scopes:
             self._scopes[number].opened = line["seq"]
+
+    def _chosen(self, data: Any) -> list[Kind] | KindsNamed:
+        if isinstance(data, dict):
+            return KindsNamed(frozenset(data["names"]))
+        return [self._kinds[kind] for kind in data]
 
     def _there(self, line: Line) -> None:
         kind, key, book = self._kinds[line["kind"]], self._keys.read(line["key"]), self._books[line["scope"]]
