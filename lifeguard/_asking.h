@@ -52,7 +52,7 @@ static PyObject *runner(PyThreadState *state) {
 /* The same, with the coroutine call that it runs inside of: borrowed. */
 static PyObject *runner_inside(PyThreadState *state, FlowObject *inside) {
     PyObject *base = runner(state);
-    if (base == NULL || inside == NULL) return base;
+    if (base == NULL || inside == NULL || !inside->running) return base; /* to ask takes time: it may have ended */
     if (inside->base != base || inside->who == NULL) {
         WhoObject *who = new_who(((WhoObject *)base)->ident, ((WhoObject *)base)->name, inside);
         if (who == NULL) { PyErr_Clear(); return NULL; }

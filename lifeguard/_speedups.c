@@ -257,12 +257,12 @@ static long long calls; /* the numbers of plain calls count downwards, those of 
 /* Make the flow of a call current. Setting a variable may run finalisers: what the call names is looked up afterwards. */
 static FlowObject *enter_flow(PyThreadState *state, FlowObject *flow) {
     if (is_alone(state, flow)) {
+        flow->ident = --calls;
+        flow->running = 1; /* before anything is let go, so that it is taken once */
         FlowObject *outer = (FlowObject *)Py_XNewRef((PyObject *)running(flow->outer));
         Py_XSETREF(flow->outer, outer);
         Py_CLEAR(flow->held);
         Py_CLEAR(flow->code);
-        flow->ident = --calls;
-        flow->running = 1;
         return (FlowObject *)Py_NewRef((PyObject *)flow);
     }
     FlowObject *call = new_flow(flow->lanes, running(flow), --calls);

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lifeguard.keys import Key, forget, hold, limit_of, lot
-from lifeguard.kinds import Kind, Resource
+from lifeguard.kinds import Kind, KindsNamed, Resource
 from lifeguard.ledger.lanes import FAST_TABLES, Lane, Table
 from lifeguard.ledger.records import Finding, Generation, Ref
 from lifeguard.ledger.states import OPEN_STATES, State
@@ -82,14 +82,14 @@ class Book:
         name: str,
         *,
         remember: int | None = 1024,
-        only: Iterable[Kind] | None = None,
-        ignore: Iterable[Kind] = (),
+        only: Iterable[Kind] | KindsNamed | None = None,
+        ignore: Iterable[Kind] | KindsNamed = (),
         sample: float = 1.0,
     ) -> None:
         self.name = name
         self.remember = remember
-        self.only = frozenset(only) if only is not None else None
-        self.ignore = frozenset(ignore)
+        self.only = _chosen(only) if only is not None else None
+        self.ignore = _chosen(ignore)
         self.sample = sample
         self.limit = limit_of(sample)  # keys with this lot or a higher one are left out; None where none are
         self.thinned: set[Kind] = set()  # kinds of which something was left out; a table may know of more
@@ -146,6 +146,10 @@ class Book:
         if tally is None:
             tally = self.tallies[kind] = Tally()
         return tally
+
+
+def _chosen(kinds: Iterable[Kind] | KindsNamed) -> frozenset[Kind] | KindsNamed:
+    return kinds if isinstance(kinds, KindsNamed) else frozenset(kinds)
 
 
 class Tables:
