@@ -94,7 +94,7 @@ class Scope(HandEvents):
             )
         self.outer = living(CURRENT.get(None))
         for prepare in context.opening:
-            prepare()
+            prepare(self)
         for opening in context.moments(self, "opening"):
             opening(self)
         self._state = "open"

@@ -27,6 +27,7 @@ RECIPES = {
     "deal.md",
     "typeguard.md",
     "hypothesis.md",
+    "opentelemetry.md",
 }  # they show a whole example, in blocks of their own: see test_recipes.py
 
 FENCED = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lifeguard.keys import Key
 from lifeguard.kinds import Kind, Resource, Rollback
-from lifeguard.ledger.book import Book, Tables, is_open
+from lifeguard.ledger.book import Book, Tables, heard, is_open
 from lifeguard.ledger.lanes import Clock
 from lifeguard.ledger.records import Act, Call, Finding, Generation, Note, Ref, Subject, Told, Verb
 from lifeguard.ledger.spans import Spans
@@ -100,6 +100,8 @@ class Desk:
         """Write an event into a history."""
         if not generation.book.closed:
             generation.note(Note(self.seq, verb, call.function, call.site, call.actor, text))
+            if generation.book.ears:
+                heard(generation, generation.book)
 
     def tell(self, generation: Generation, call: Call, verb: Verb) -> None:
         """Remember which event last told a verb, so that an outer call does not tell it again."""
