@@ -93,7 +93,7 @@ class Book:
         self.loose: dict[object, Finding] = {}  # findings that belong to no generation, by what they are about
         self.late = 0  # events that came after the verdict
         self.observers: tuple[Any, ...] = ()  # who looks on; opaque here
-        self.ears: tuple[Callable[[Generation], None], ...] = ()  # told of every change of what it holds; see `heard`
+        self.ears: tuple[Callable[[Generation], None], ...] = ()  # who is told of every change of what it holds
         self.sealed = False  # judged: what comes now comes too late
         self.closed = False
         self.inside = 0  # acquires recorded here or in a scope inside this one
@@ -191,13 +191,9 @@ class Tables:
 
     def move(self, generation: Generation, book: Book) -> None:
         """Let another book hold an open generation."""
-        before = generation.book
         self._remove_held(generation)
         generation.book = book
         self._add_held(generation)
-        if before.ears or book.ears:
-            heard(generation, before)
-            heard(generation, book)
 
     def rename(self, generation: Generation, key: Key) -> None:
         """Give an open generation another key."""
@@ -206,15 +202,11 @@ class Tables:
         hold(key)
         generation.key = key
         self._add_held(generation)
-        if generation.book.ears:
-            heard(generation, generation.book)
 
     def drop(self, generation: Generation) -> None:
         """Let an open generation go without remembering it."""
         self._remove_held(generation)
         forget(generation.key)
-        if generation.book.ears:
-            heard(generation, generation.book)
 
     def settle(self, generation: Generation, state: State) -> None:
         """Close an open generation, and remember it for as long as its book's window allows."""
@@ -236,8 +228,6 @@ class Tables:
                 _remove(self._settled, memory.popleft())
                 book.tally(kind).forgotten += 1
         forget(generation.key)
-        if book.ears:
-            heard(generation, book)
 
     def held(self, kind: Kind, key: Key) -> list[Generation]:
         """The open generations of a key, oldest first."""
@@ -333,17 +323,6 @@ class Tables:
                     del self._fast[table.kind]
         book.held.clear()
         book.settled.clear()
-
-
-def heard(generation: Generation, book: Book) -> None:
-    """Tell whoever listens to a book that something happened to a generation: an event was noted, or it was settled, moved,
-    renamed or dropped.
-
-    They are told in the middle of a step, under the ledger's lock: they keep what they see and come back to it later. What
-    is held plainly tells nothing; so who listens also observes the scope.
-    """
-    for ear in book.ears:
-        ear(generation)
 
 
 _NONE: list[Generation] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lifeguard.keys import Key
 from lifeguard.kinds import Kind, Resource, Rollback
-from lifeguard.ledger.book import Book, Tables, heard, is_open
+from lifeguard.ledger.book import Book, Tables, is_open
 from lifeguard.ledger.lanes import Clock
 from lifeguard.ledger.records import Act, Call, Finding, Generation, Note, Ref, Subject, Told, Verb
 from lifeguard.ledger.spans import Spans
@@ -134,6 +134,8 @@ class Desk:
         self.spans.taken(generation, call)
         self.tables.settle(generation, state)
         self.spans.settled(generation)
+        if generation.book.ears:
+            heard(generation, generation.book)
         if generation.owner is not None:
             generation.owner.owned.pop(generation, None)
         if generation.parent is not None:
@@ -181,3 +183,14 @@ class Desk:
                     "(scope.seed declares what was)"
                 )
             self.complain(book, code, text, call=call, kind=act.kind, key=act.key)
+
+
+def heard(generation: Generation, book: Book) -> None:
+    """Tell whoever listens to a book that something happened to a generation: an event was noted, or it was settled, moved,
+    renamed or dropped.
+
+    They are told in the middle of a step, under the ledger's lock: they keep what they see and come back to it later. What
+    is held plainly tells nothing; so who listens also observes the scope.
+    """
+    for ear in book.ears:
+        ear(generation)

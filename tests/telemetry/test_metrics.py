@@ -282,7 +282,7 @@ def test_finaliser_in_the_middle_of_a_step_is_counted(exported: Exported) -> Non
     assert {"image": 0} == exported.active()
 
 
-def test_a_thousand_threads_steps_leave_nothing(exported: Exported) -> None:
+def test_many_threads_lose_nothing(exported: Exported) -> None:
     """Whoever tells, tells what others have heard, too: nothing is lost or told twice between threads."""
 
     def work(number: int) -> None:
