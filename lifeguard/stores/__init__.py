@@ -2,5 +2,6 @@
 
 from lifeguard.stores.joining import Join, SharedScope, join, shared
 from lifeguard.stores.naming import Ledger
+from lifeguard.stores.propagation import extract, inject
 
-__all__ = ["Join", "Ledger", "SharedScope", "join", "shared"]
+__all__ = ["Join", "Ledger", "SharedScope", "extract", "inject", "join", "shared"]
