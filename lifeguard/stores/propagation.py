@@ -140,7 +140,7 @@ class Joining:
     ) -> None:
         self._join: Join | None = None
         if which is not None and ledger is None:
-            say_once("a scope is not joined: nobody said which ledger it is in")
+            say_once("a scope is not joined: neither ledger= nor LIFEGUARD_LEDGER says which ledger it is in")
         elif which is not None and ledger is not None:
             try:
                 self._join = join(which, ledger=ledger, reach=reach, late=late)
