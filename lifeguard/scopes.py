@@ -347,8 +347,7 @@ class Scope(HandEvents):
             check_invariant(invariant, self.chain()[0], None)
         since = self.book.opened_at
         for severity, text, about in [blind for ask in context.blind_spots for blind in ask(since, self)]:
-            for finding in LEDGER.complain((self.book,), "LG402", text, about=about):
-                finding.severity = severity
+            LEDGER.complain((self.book,), "LG402", text, about=about, severity=severity)
         LEDGER.judge(
             self.book,
             error=error is not None,
@@ -518,6 +517,7 @@ def scope(
     on_leak: Callable[[Outstanding], object] | None = None,
     observers: Iterable[Observer] = (),
     journal: str | os.PathLike[str] | None = None,
+    ledger: object = "memory",
     conditions: str | Iterable[str] = (),
     check_types: bool = False,
 ) -> Scope:
@@ -543,6 +543,9 @@ def scope(
         observers: who is told of every watched call (see `Observer`); such a scope is slower.
         journal: a file that everything is written to as it happens, as JSON lines, behind what stands there already;
             `lifeguard report` and `lifeguard verify` read it, also after the process was killed.
+        ledger: where it is written down what is owed: "memory", the process itself; or a URL of a database
+            ("sqlite:///run.db", "postgresql+psycopg://…") or `lifeguard.stores.Ledger(url, …)`, so that other processes can
+            join the scope, and what was acquired is known after a crash.
         conditions: whose broken conditions are reported (LG301): "icontract", "deal", "typeguard", or several of these.
         check_types: check keys by the `key_type` of their kind, with typeguard (LG301).
 
@@ -567,6 +570,7 @@ def scope(
         on_leak=on_leak,
         observers=observers,
         journal=journal,
+        ledger=ledger,
         conditions=conditions,
         check_types=check_types,
     )

@@ -170,8 +170,7 @@ class Engine(Desk):
         self.settle(held, call, State.GONE)
         held.parts, held.owned = parts, owned
 
-    @staticmethod
-    def _inherit(old: Generation, new: Generation) -> None:
+    def _inherit(self, old: Generation, new: Generation) -> None:
         for part in old.parts:
             part.parent = new
         for one in old.owned:

@@ -16,6 +16,9 @@ class Desk:
 
     __slots__ = ("clock", "early", "failing", "found", "nowhere", "seq", "spans", "tables")
 
+    generation: type[Generation] = Generation
+    """What a new obligation is made of."""
+
     def __init__(self) -> None:
         self.tables = Tables()
         self.spans = Spans()
@@ -120,7 +123,7 @@ class Desk:
         amounts: tuple[float, ...] | None = None,
     ) -> Generation:
         """Begin a new generation."""
-        generation = Generation(kind, key, book, self.seq)
+        generation = self.generation(kind, key, book, self.seq)
         generation.about = about
         generation.amounts = amounts
         generation.receiver = call.receiver
