@@ -105,6 +105,7 @@ class _Watch:
     scope: Scope
     events: bool
     keys: bool
+    book: Book  # that is listened to; a scope with a shared ledger gets another one, of which nothing is heard
     held: dict[Generation, None] = field(default_factory=dict)
     found: dict[int, tuple[Context, int]] = field(default_factory=dict)
 
@@ -165,7 +166,7 @@ class OpenTelemetry:
 
     def opening(self, scope: Scope) -> None:
         """A scope that it observes is about to open."""
-        watch = _Watch(self._telling, scope, self._events, self._keys)
+        watch = _Watch(self._telling, scope, self._events, self._keys, scope.book)
         self._watches.add(watch)
         self._telling.begin(watch)
 
@@ -214,9 +215,9 @@ class _Telling:
     def begin(self, watch: _Watch) -> None:
         """Listen to a scope that is about to open."""
         self.tell()  # in a forked child: what the parent held
-        self._watches[watch.scope.book] = watch
-        watch.scope.book.ears += (self._hear,)
-        watch.scope.book.observers += (watch,)
+        self._watches[watch.book] = watch
+        watch.book.ears += (self._hear,)
+        watch.book.observers += (watch,)
 
     def after_fork(self) -> None:
         """In a forked child what the parent held is held by nobody; that is told when the child first tells something."""
@@ -274,9 +275,9 @@ class _Telling:
                 self._opened(change, watch)
         elif not is_open:
             self._settled(change, held, _outcome(change))
-        elif change.book is not held.watch.scope.book and change.book not in self._watches:
+        elif change.book is not held.watch.book and change.book not in self._watches:
             self._settled(change, held, "handed_on")
-        elif (change.book, change.owner, change.key) != (held.watch.scope.book, held.owner, held.key):
+        elif (change.book, change.owner, change.key) != (held.watch.book, held.owner, held.key):
             self._transferred(change, held)
         elif change.note is not None and change.note.verb in _FAILED:
             self._event(ATTEMPT_FAILED, SeverityNumber.WARN, change, {ERROR_TYPE: _error_type(change.note.text)})
@@ -316,7 +317,7 @@ class _Telling:
 
     def _tell_end(self, end: _End) -> None:
         watch, verdict = end.watch, end.verdict
-        book = watch.scope.book
+        book = watch.book
         self._watches.pop(book, None)
         book.ears = tuple([ear for ear in book.ears if ear != self._hear])
         for generation in list(watch.held):
