@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
@@ -114,6 +115,13 @@ class Store:
         if known is None:
             known = self.worlds[ident] = World(self, ident)
         return known
+
+    def world_of_scope(self, scope: str) -> World:
+        """The world of a scope that cannot be looked up now."""
+        for world in self.worlds.values():
+            if world.here(scope) is not None:
+                return world
+        return self.worlds.setdefault(f"of scope {scope}", World(self, "", scope))
 
     def world_of_process(self) -> World:
         """The world of the scopes that this process opens by itself."""
@@ -233,11 +241,16 @@ class Store:
                 return
         if not batch:
             return
-        try:
-            self.transact(batch)
-        except Unreachable as error:
-            self._lose(error)
-            self.room.take_in(batch)
+        for world, jobs in groupby(batch, key=lambda job: job.world):
+            some = list(jobs)
+            if self.trouble:
+                self.room.take_in(some)
+                continue
+            try:
+                self.transact(world, some)
+            except Unreachable as error:
+                self._lose(error)
+                self.room.take_in(some)
 
     def _lose(self, error: Exception) -> None:
         self.trouble = str(error)
@@ -277,32 +290,28 @@ class Store:
         self.ever_reached = True
         return self._connection
 
-    def transact(self, batch: list[Job]) -> None:
-        """Do some steps in one transaction.
+    def transact(self, world: World | None, batch: list[Job]) -> None:
+        """Do some steps of one world in one transaction.
 
         Raises:
             Unreachable: it could not be committed, or nobody knows whether it was.
         """
-        worlds = list({job.world.ident: job.world for job in batch if job.world is not None}.values())
-        worlds.sort(key=lambda world: world.ident)
-        before = Snapshot(worlds)
+        before = Snapshot([world] if world is not None else [])
 
         def work(connection: Connection) -> None:
             self._current = connection
-            for world in worlds:
+            if world is not None:
                 world.begin(connection)
-            for world in worlds:
-                world.tables.fetch(ref for job in batch if job.world is world for ref in job.refs)
+                world.tables.fetch(ref for job in batch for ref in job.refs)
             for job in batch:
                 self._step(job, connection)
-            for world in worlds:
-                last = max((job.number for job in batch if job.world is world), default=0)
-                world.commit(self.process.number, last)
+            if world is not None:
+                world.commit(self.process.number, max(job.number for job in batch))
 
         def again() -> None:
             before.restore()
             self.kinds.forget()
-            for world in worlds:
+            if world is not None:
                 world.undone()
 
         try:
@@ -312,7 +321,7 @@ class Store:
             raise unreachable(error) if isinstance(error, Exception) else error from None
         finally:
             self._current = None
-        for world in worlds:
+        if world is not None:
             world.done()
         for job in batch:
             job.seen = True

@@ -109,6 +109,9 @@ class Switchboard:
                 there[world].append(act)
         if here or spans or steps or call.failing:
             found += Ledger.end(LEDGER, call, outcome, here, spans, steps)
+        if len(here) < len(acts):
+            with LEDGER._lock:  # by the sequence of this process one knows what was called since a scope opened
+                LEDGER.clock.seq += 1
         for world, told in there.items():
             what = (call, call.chain, call.around, outcome, told, spans, steps, bool(call.failing), call.error)
             refs = [ref for act in told for ref in _refs(act)]

@@ -118,7 +118,7 @@ class StoredTables(Tables):
                 self._read_keys(kind_number, wanted[start : start + AT_ONCE])
 
     def _read_keys(self, kind: int, idents: list[str]) -> None:
-        connection = self._connected()
+        connection = self.connected()
         for ident in idents:
             self._by_key.setdefault((kind, ident), [])
         of_keys = OPEN.c.key.in_(idents) if len(idents) > 1 else OPEN.c.key == idents[0]
@@ -132,7 +132,8 @@ class StoredTables(Tables):
             rows += connection.execute(select(SETTLED).where(remembered, SETTLED.c.kind == kind, of_keys)).all()
         self._take_up(rows)
 
-    def _connected(self) -> Connection:
+    def connected(self) -> Connection:
+        """The connection of the transaction that runs."""
         assert self.connection is not None, "outside of a transaction"
         return self.connection
 
@@ -217,7 +218,7 @@ class StoredTables(Tables):
         rows = [
             row
             for table in (OPEN, SETTLED)
-            for row in self._connected()
+            for row in self.connected()
             .execute(select(table).where(table.c.world == self.world.number, table.c.steps == failed.born))
             .all()
         ]
@@ -236,7 +237,7 @@ class StoredTables(Tables):
             some = missing[start : start + AT_ONCE]
             for table in (OPEN, SETTLED):
                 statement = select(table).where(table.c.world == self.world.number, table.c.born.in_(some))
-                self._take_up(self._connected().execute(statement).all())
+                self._take_up(self.connected().execute(statement).all())
         return [self._good[number] for number in wanted if number in self._good]
 
     def fetch_book(self, book: Book) -> None:
@@ -244,14 +245,14 @@ class StoredTables(Tables):
         if book not in self._whole:
             self._whole.add(book)
             scope = self.world.scope_number(book)
-            self._take_up(self._connected().execute(select(OPEN).where(OPEN.c.scope == scope)).all())
+            self._take_up(self.connected().execute(select(OPEN).where(OPEN.c.scope == scope)).all())
 
     def _fetch_kind(self, kind: Kind) -> None:
         number = self.world.rows.kind_number(kind)
         if number not in self._whole_kinds:
             self._whole_kinds.add(number)
             statement = select(OPEN).where(OPEN.c.world == self.world.number, OPEN.c.kind == number)
-            self._take_up(self._connected().execute(statement).all())
+            self._take_up(self.connected().execute(statement).all())
 
     # -- what the engine asks ---------------------------------------------------------------------------------------------------
 
@@ -298,7 +299,7 @@ class StoredTables(Tables):
 
     def kinds(self) -> Iterator[Kind]:
         """The kinds of which something is held."""
-        rows = self._connected().execute(select(OPEN.c.kind).where(OPEN.c.world == self.world.number).distinct()).all()
+        rows = self.connected().execute(select(OPEN.c.kind).where(OPEN.c.world == self.world.number).distinct()).all()
         fresh = {self.world.rows.kind_number(one.kind): None for one in self.touched if not one.settled}
         return iter([self.world.kind_of(number) for number in dict.fromkeys([*(row[0] for row in rows), *fresh])])
 
@@ -421,7 +422,7 @@ class StoredTables(Tables):
                 new[table].append(row._asdict())
             else:
                 changed[table].append({**row._asdict(), "b_world": world.number, "b_born": one.born})
-        connection = self._connected()
+        connection = self.connected()
         if gone:
             connection.execute(_DELETE, gone)
         for table, inserted in new.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 import weakref
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
@@ -148,9 +149,10 @@ class WorldLedger(Ledger):
 class World:
     """One world, as this process sees it. Used by one thread at a time."""
 
-    def __init__(self, store: Store, ident: str) -> None:
+    def __init__(self, store: Store, ident: str, of_scope: str = "") -> None:
         self.store = store
         self.ident = ident
+        self._of_scope = of_scope  # the scope by which it will be found, where its identity is not known yet
         self.number = 0
         self.ledger = WorldLedger(self)
         self.engine = self.ledger.engine
@@ -180,6 +182,9 @@ class World:
         """A transaction begins: from now to its end nobody else writes here."""
         tables = self.tables
         tables.connection = connection
+        if not self.ident:
+            found = select(WORLDS.c.ident).join_from(WORLDS, SCOPES, WORLDS.c.id == SCOPES.c.world)
+            self.ident = connection.execute(found.where(SCOPES.c.ident == self._of_scope)).scalar() or uuid.uuid4().hex
         statement = select(WORLDS.c.id, WORLDS.c.seq, WORLDS.c.state, self.store.database.now)
         statement = statement.where(WORLDS.c.ident == self.ident).with_for_update()
         row = connection.execute(statement).one_or_none()
@@ -269,6 +274,19 @@ class World:
         return self.tables.connection
 
     # -- scopes -----------------------------------------------------------------------------------------------------------------
+
+    def here(self, ident: str) -> SharedBook | None:
+        """The book of a scope that this process is in, or was."""
+        return self._here.get(ident)
+
+    def come_in(self, book: SharedBook) -> None:
+        """This process joins a scope."""
+        self.entered_at = self.entered_at or self.engine.clock.seq
+        self._version = -1
+        self._read_scopes()
+        for number, one in self._scopes.items():
+            if one is book:
+                book.counts_in(self.kinds, self.rows.keys.read, self.state["scopes"].get(str(number), {}))
 
     def enter(self, book: SharedBook) -> None:
         """A scope of this process belongs to this world."""
