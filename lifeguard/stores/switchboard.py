@@ -7,6 +7,7 @@ and goes home with the innermost scope where nobody knows it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -326,3 +327,6 @@ _DIVERTED: Final = (
 
 SWITCHBOARD: Final = Switchboard()
 """The one of this process."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=SWITCHBOARD.after_fork)

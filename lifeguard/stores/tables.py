@@ -148,6 +148,8 @@ class StoredTables(Tables):
             if one is None:
                 one = self._make(row)
                 fresh.append((one, row))
+            elif self._slot(one.kind, one.key) == (row.kind, row.key):
+                self._file(one, row.kind, row.key)  # it was read before its key was asked for
             found.append(one)
         for _, row in fresh:
             for other in (row.owner, row.parent, row.steps):
