@@ -39,11 +39,12 @@ def watched(ledger: str) -> Iterator[Scope]:
         yield watched
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def app() -> Iterator[Celery]:
     """An application with a broker in memory, and a worker of its own in a thread."""
     app = Celery("tests", broker="memory://", backend="cache+memory://")
     app.conf.update(worker_hijack_root_logger=False, broker_connection_retry_on_startup=False)
+    app.conf.broker_transport_options = {"polling_interval": 0.01}
     propagate()
     app.task(create, name="create")
     app.task(delete, name="delete")
@@ -137,6 +138,7 @@ def test_headers_of_others_are_kept(app: Celery, watched: Scope) -> None:
 
 def test_task_of_a_scope_that_is_closed_runs(app: Celery, ledger: str, caplog: pytest.LogCaptureFixture) -> None:
     """A message that waited too long is worked off without the scope, and that is said once."""
+    caplog.set_level(logging.WARNING, "lifeguard")
     with scope("over", ledger=ledger) as over:
         headers = {"baggage": f"lifeguard.scope={shared(over).ident}"}
     for _ in range(2):

@@ -12,8 +12,6 @@ import lifeguard
 
 PROGRAM = '''
 import sys, threading
-from oslo_service import backend
-backend.init_backend(backend.BackendType.THREADING)
 import oslo_messaging
 from oslo_config import cfg
 from lifeguard import Resource, acquires, releases, scope
@@ -48,7 +46,7 @@ class RequestContext(oslo_messaging.NoOpSerializer):
         return {**ctxt, "known": sorted(ctxt)}
 
 arrived = threading.Event()
-conf = cfg.ConfigOpts()
+conf = cfg.CONF
 conf([])
 transport = oslo_messaging.get_rpc_transport(conf, "fake://")
 target = oslo_messaging.Target(topic="compute", server="host-1", version="1.0")
