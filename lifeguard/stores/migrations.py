@@ -36,9 +36,9 @@ def bring_up_to_date(connection: Connection) -> None:
 
 
 def _to_2(connection: Connection) -> None:
-    """Claims on what is reaped came, and processes say how many of their events wait."""
+    """Claims on what is reaped came, and scopes keep their verdict."""
     schema.CLAIMS.create(connection)
-    connection.execute(text("ALTER TABLE lifeguard_joins ADD COLUMN waiting BIGINT NOT NULL DEFAULT 0"))
+    connection.execute(text("ALTER TABLE lifeguard_scopes ADD COLUMN verdict TEXT"))
 
 
 STEPS: Final[dict[int, Callable[[Connection], None]]] = {1: _to_2}

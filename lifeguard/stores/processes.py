@@ -126,6 +126,16 @@ def leaves(connection: Connection, number: int, now: Any) -> None:
     connection.execute(update(PROCESSES).where(PROCESSES.c.id == number).values(seen=now, ended=now))
 
 
+def is_gone(process: Process) -> bool:
+    """Whether a process of this host has ended; False for one of another host."""
+    if process.host_ident != host_ident() or process.host != socket.gethostname():
+        return False
+    if process.boot != boot_ident():
+        return True
+    started = start_of(process.pid)
+    return started is None or (bool(process.started) and bool(started) and started != process.started)
+
+
 def is_dead(row: Any, now: float) -> bool:
     """Whether a process is known to be dead.
 
@@ -135,9 +145,7 @@ def is_dead(row: Any, now: float) -> bool:
     """
     if row.ended is not None:
         return True
-    if row.host_ident == host_ident() and row.host == socket.gethostname():
-        if row.boot != boot_ident():
-            return True
-        started = start_of(row.pid)
-        return started is None or (bool(row.started) and bool(started) and started != row.started)
+    process = Process(row.id, row.ident, row.host, row.host_ident, row.boot, row.pid, row.started, row.program)
+    if process.host_ident == host_ident() and process.host == socket.gethostname():
+        return is_gone(process)
     return bool(now - row.seen > row.lease)

@@ -72,7 +72,6 @@ JOINS: Final = Table(
     Column("scope", BigInteger, primary_key=True, autoincrement=False),
     Column("process", BigInteger, primary_key=True, autoincrement=False),
     Column("since", Float, nullable=False),
-    Column("waiting", BigInteger, nullable=False, default=0),  # so many events were told to wait by it when it was last heard
     Column("ended", Float),
 )
 

@@ -12,7 +12,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from queue import Empty, SimpleQueue
 from typing import Any, Final
@@ -280,15 +280,47 @@ class Store:
             self._connection = self.database.connect()
         if not self.process.number:
             now = self.database.now
+            lease = self.ledger.lease
             number = in_transaction(
-                self._connection, lambda one: processes.register(one, self.process, self.ledger.lease, now)
+                self._connection, lambda one: processes.register(one, self.process, lease, now)
             )
-            self.process = replace(self.process, number=number)
-            self.rows.process = number
-            for world in self.worlds.values():
-                world.process = number
-        self.ever_reached = True
+            self._speak_as(replace(self.process, number=number))
+            self.ever_reached = True
+            self.room.adopt()
         return self._connection
+
+    def _speak_as(self, process: processes.Process) -> None:
+        self.process = process
+        self.rows.process = process.number
+        for world in self.worlds.values():
+            world.process = process.number
+            world.undone()
+
+    @contextlib.contextmanager
+    def speaking_for(self, process: processes.Process) -> Iterator[None]:
+        """Tell what another process has left; the thread that writes does it.
+
+        Args:
+            process: the other one, as it was when it began to wait; the database may not know it yet.
+        """
+        assert self._connection is not None
+        me, now, lease = self.process, self.database.now, self.ledger.lease
+        if not process.number:
+
+            def known(connection: Connection) -> int:
+                found = connection.execute(select(PROCESSES.c.id).where(PROCESSES.c.ident == process.ident)).scalar()
+                return int(found) if found is not None else processes.register(connection, process, lease, now)
+
+            process = replace(process, number=in_transaction(self._connection, known))
+        self._speak_as(process)
+        try:
+            yield
+        finally:
+            self._speak_as(me)
+
+    def unread(self, world: World) -> None:
+        """The scopes of a world have to be looked at again."""
+        world.undone()
 
     def transact(self, world: World | None, batch: list[Job]) -> None:
         """Do some steps of one world in one transaction.
@@ -303,8 +335,10 @@ class Store:
             if world is not None:
                 world.begin(connection)
                 world.tables.fetch(ref for job in batch for ref in job.refs)
+            done = world.state["applied"].get(str(self.process.number), 0) if world is not None else 0
             for job in batch:
-                self._step(job, connection)
+                if not 0 < job.number <= done:
+                    self._step(job, connection)
             if world is not None:
                 world.commit(self.process.number, max(job.number for job in batch))
 
@@ -385,7 +419,7 @@ class Store:
             select(JOINS.c.scope).where(JOINS.c.scope == book.number, JOINS.c.process == self.process.number)
         ).scalar()
         if known is None:
-            values = {"scope": book.number, "process": self.process.number, "since": self.database.now, "waiting": 0}
+            values = {"scope": book.number, "process": self.process.number, "since": self.database.now}
             connection.execute(insert(JOINS).values(**values))
         else:
             self._set_join(connection, book, ended=None)

@@ -234,8 +234,24 @@ class Switchboard:
         book.sealed = True
         job = book.world.store.tell(Job("judge", book.world, (book, error, ended, excused)), wait=True)
         if job.result is None:
-            book.unheard = True
+            self._judge_alone(book)
         return job.result or []
+
+    @staticmethod
+    def _judge_alone(book: SharedBook) -> None:
+        """Say that a scope had to be judged without its ledger."""
+        assert book.world is not None
+        store = book.world.store
+        book.unheard = True
+        waiting = f"{store.room.waiting} events of this process wait in {store.room.path}, and " if store.room.waiting else ""
+        lost = f"; {store.room.lost} events could not even wait ({store.room.why_lost}), and are lost" if store.room.lost else ""
+        text = (
+            f"judged without the ledger {store.ledger.name}, which could not be reached ({store.trouble or 'no answer'}): "
+            f"{waiting}what is owed is not known{lost}"
+        )
+        finding = Finding("LG401", book, LEDGER.clock.seq, text)
+        finding.severity = "warning"
+        book.findings.append(finding)
 
     def close(self, book: Book) -> tuple[int, int]:
         """A judged scope is closed."""
@@ -245,6 +261,8 @@ class Switchboard:
         elsewhere = LEDGER.clock.recorded - book.recorded_at_open
         job = book.world.store.tell(Job("close", book.world, (book,)), wait=True)
         book.sealed = book.closed = True
+        if job.lost:
+            book.world.lose(book)
         return nowhere, elsewhere + (job.result or 0)
 
     # -- questions --------------------------------------------------------------------------------------------------------------

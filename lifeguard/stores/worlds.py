@@ -152,7 +152,7 @@ class World:
     def __init__(self, store: Store, ident: str, of_scope: str = "") -> None:
         self.store = store
         self.ident = ident
-        self._of_scope = of_scope  # the scope by which it will be found, where its identity is not known yet
+        self.of_scope = of_scope  # the scope by which it will be found, where its identity is not known yet
         self.number = 0
         self.ledger = WorldLedger(self)
         self.engine = self.ledger.engine
@@ -184,7 +184,7 @@ class World:
         tables.connection = connection
         if not self.ident:
             found = select(WORLDS.c.ident).join_from(WORLDS, SCOPES, WORLDS.c.id == SCOPES.c.world)
-            self.ident = connection.execute(found.where(SCOPES.c.ident == self._of_scope)).scalar() or uuid.uuid4().hex
+            self.ident = connection.execute(found.where(SCOPES.c.ident == self.of_scope)).scalar() or uuid.uuid4().hex
         statement = select(WORLDS.c.id, WORLDS.c.seq, WORLDS.c.state, self.store.database.now)
         statement = statement.where(WORLDS.c.ident == self.ident).with_for_update()
         row = connection.execute(statement).one_or_none()
@@ -287,6 +287,12 @@ class World:
         for number, one in self._scopes.items():
             if one is book:
                 book.counts_in(self.kinds, self.rows.keys.read, self.state["scopes"].get(str(number), {}))
+
+    def lose(self, book: SharedBook) -> None:
+        """A scope was closed here without the database: there it is closed by another book, later."""
+        self._here.pop(book.ident, None)
+        self._scopes.pop(book.number, None)
+        self._good, self._version = False, -1
 
     def enter(self, book: SharedBook) -> None:
         """A scope of this process belongs to this world."""
