@@ -54,6 +54,9 @@ def _name_of_place() -> str:
 class Scope(HandEvents):
     """The span over which everything that was acquired must be settled. Made by `lifeguard.scope`."""
 
+    judges = True
+    """Whether it judges at its end; a join of a scope of another process does not."""
+
     def __init__(self, name: str | None, settings: Settings) -> None:
         self._settings = settings
         self._given_name = name
@@ -354,7 +357,7 @@ class Scope(HandEvents):
             ended=ended,
             excused=lambda *what: any(one.would_cover(*what) for one in self._allowances),
         )
-        unused = Names([ask(since, self) for ask in context.unused_contracts])
+        unused = Names([ask(since, self) for ask in context.unused_contracts] if self.book.alone else ())
         findings, allowed = sift(self.book.findings, self._allowances)
         for one in self._allowances:
             if not one.used and error is None and switch() != "off":

@@ -34,5 +34,5 @@ class Api:
                 call(self._conductor, "resize", server=server, port=port, source=source, dest=dest)
                 self._say(f"{server} is on {dest}")
             except CallFailed as error:
-                self._say(f"{server} is where it was: {error}")
+                self._say(f"{server} is still on {source} ({error})")
         return watched.report()

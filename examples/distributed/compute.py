@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from distributed.resources import Cloud, HostFull, Hypervisor, Images, Network, Placement
-from distributed.wire import Handler
+from distributed.resources import Cloud, Hypervisor, Images, Network, Placement, Point
 
 
 class Compute:
@@ -17,13 +16,13 @@ class Compute:
         point: called where something may befall it: a fault, or its end.
     """
 
-    def __init__(self, host: str, cloud: Cloud, point: Handler) -> None:
+    def __init__(self, host: str, cloud: Cloud, point: Point) -> None:
         self.host = host
         self._point = point
         self._placement = Placement(cloud)
         self._network = Network(cloud)
         self._images = Images(cloud)
-        self._hypervisor = Hypervisor(cloud, host)
+        self._hypervisor = Hypervisor(cloud, point)
 
     def prep_resize(self, server: str, port: str) -> None:
         """As the destination: take the place that the server will need."""
@@ -34,15 +33,18 @@ class Compute:
     def resize(self, server: str) -> str:
         """As the source: make an image of the server's disk, for the way over."""
         image = self._images.snapshot(server)
-        self._point("after-snapshot")
+        try:
+            self._point("after-snapshot")
+        except Exception:
+            self._images.delete(image)
+            raise
         return image
 
     def finish_resize(self, server: str, image: str) -> None:
         """As the destination: start the server from the image."""
-        self._hypervisor.full = self._point("finish_resize")
         try:
             self._hypervisor.start(server, self.host)
-        except HostFull:
+        except Exception:
             self._hypervisor.clean_up(server, self.host)
             raise
 

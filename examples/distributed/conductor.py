@@ -26,7 +26,7 @@ class Conductor:
         self._careless = careless
 
     def _tell(self, host: str, what: str, **told: Any) -> Any:
-        self._say(f"{host}, {what}")
+        self._say(f"asks {host} to {what}")
         return call(self._hosts[host], what, **told)
 
     def resize(self, server: str, port: str, source: str, dest: str) -> None:
@@ -41,7 +41,7 @@ class Conductor:
             image = self._tell(source, "resize", server=server)
             self._tell(dest, "finish_resize", server=server, image=image)
         except CallFailed as error:
-            self._say(f"that failed: {error}; going back")
+            self._say(f"that failed ({error}): going back")
             self._go_back(dest, server, port, image)
             raise
         self._tell(dest, "keep", server=server, port=port)

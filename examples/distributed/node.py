@@ -1,7 +1,7 @@
 """One service, as a process of its own: `node.py NAME FOLDER …`; `run.py` starts it.
 
-Which ledger its scopes are in, it has from its environment (`LIFEGUARD_LEDGER`), as a deployed service would. It says its address in one line on its standard output, tells what it does on its standard error, and ends when its standard
-input ends.
+Which ledger its scopes are in, it has from its environment (`LIFEGUARD_LEDGER`), as a deployed service would. It says its
+address in one line on its standard output, tells what it does on its standard error, and ends when its standard input ends.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ from distributed.resources import Cloud
 from distributed.wire import Handler, server_of
 
 
+class Fault(Exception):
+    """What was asked for on the command line."""
+
+
 def handlers_of(told: argparse.Namespace) -> dict[str, Handler]:
     """What the service with this name can be called for."""
     cloud = Cloud(told.folder)
@@ -29,13 +33,13 @@ def handlers_of(told: argparse.Namespace) -> dict[str, Handler]:
     def say(text: str) -> None:
         print(f"  {told.name:10} {text}", file=sys.stderr, flush=True)
 
-    def point(name: str) -> bool:
+    def point(name: str) -> None:
         if name == told.kill:
-            say(f"is killed ({name})")
+            say(f"is killed: {name}")
             os.kill(os.getpid(), signal.SIGKILL)
         if name == told.fault:
-            say(f"has a fault ({name})")
-        return bool(name == told.fault)
+            say(f"fails: {name}")
+            raise Fault(f"{name} on {told.name}")
 
     if told.name == "api":
         return {"resize": Api(told.conductor, os.environ["LIFEGUARD_LEDGER"], say).resize}

@@ -1,2 +1,5 @@
 """placeholder until reap is there"""
-def reap_everything(ledger, cloud): pass
+
+
+def reap_everything(ledger, cloud):
+    pass

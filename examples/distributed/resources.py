@@ -5,6 +5,7 @@ The cloud itself is a folder with a file for each thing, so that what a dead pro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from lifeguard import Resource, Rollback, acquires, on_failure, releases, rolls_back, transfers
@@ -17,8 +18,8 @@ GUEST = Resource("guest", fields=("server", "host"))
 SPAWN = Rollback("spawn")
 
 
-class HostFull(Exception):
-    """The hypervisor has no room."""
+Point = Callable[[str], None]
+"""Called where something may befall a service: it raises, it ends the process, or it does nothing."""
 
 
 class Cloud:
@@ -103,18 +104,16 @@ class Images:
 class Hypervisor:
     """What runs the guests of one host."""
 
-    def __init__(self, cloud: Cloud, host: str) -> None:
+    def __init__(self, cloud: Cloud, point: Point) -> None:
         self._cloud = cloud
-        self._host = host
-        self.full = False
+        self._point = point
 
     @acquires(GUEST, key="server, host")
     @on_failure(SPAWN, key="server, host")
     def start(self, server: str, host: str) -> None:
         """Start a guest. What fails half-way has to be cleaned up."""
         self._cloud.make("disk", server, host)
-        if self.full:
-            raise HostFull(f"{host} has no room for {server}")
+        self._point("finish_resize")
         self._cloud.make("guest", server, host)
 
     @rolls_back(SPAWN, key="server, host")

@@ -2,12 +2,12 @@
 
     python examples/distributed/run.py                           the whole show
     python examples/distributed/run.py --fault compute2:finish_resize
-    python examples/distributed/run.py --kill compute2:after-claim --keep
+    python examples/distributed/run.py --kill compute2:after-claim
     python examples/distributed/run.py --careless --fault compute2:finish_resize
     python examples/distributed/run.py --ledger postgresql+psycopg://user@localhost/ledger
 
-Points: compute1:after-snapshot, compute2:after-claim, compute2:finish_resize. A fault is an exception there that the service deals
-with, and a kill is the end of its process.
+Points: compute1:after-snapshot, compute2:after-claim, compute2:finish_resize. A fault is an exception there, with which the
+services have to deal; a kill is the end of the process.
 """
 
 from __future__ import annotations

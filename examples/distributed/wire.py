@@ -35,7 +35,7 @@ def call(url: str, what: str, **told: Any) -> Any:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
-            raise CallFailed(json.load(error)) from None
+            raise CallFailed(json.load(error).removeprefix("CallFailed: ")) from None
     except OSError as error:
         raise CallFailed(f"no answer ({type(error).__name__})") from None
 

@@ -454,7 +454,7 @@ class _Everywhere:
 
     def cover(self, scope: Scope) -> None:
         """A scope is about to open."""
-        if not any(isinstance(one, OpenTelemetry) for one in scope.book.observers):
+        if scope.judges and not any(isinstance(one, OpenTelemetry) for one in scope.book.observers):
             self.telling.opening(scope)
 
 

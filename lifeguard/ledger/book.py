@@ -46,6 +46,9 @@ class Tally:
 class Book:
     """What one scope holds, remembers and has found."""
 
+    alone = True
+    """Whether whatever happens in it happens in this process, so that a contract that saw no call here saw none."""
+
     __slots__ = (
         "__weakref__",
         "closed",

@@ -38,6 +38,8 @@ class SharedBook(Book):
         judged_here: whether this process opened it.
     """
 
+    alone = False
+
     __slots__ = ("counted", "found", "ident", "judged_here", "number", "opened_by", "shared_since", "unheard", "world")
 
     def __init__(

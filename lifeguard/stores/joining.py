@@ -89,6 +89,8 @@ class _Joining:
 class Join(Scope):
     """One process's part in a shared scope. Made by `join`; used like a scope, but judges nothing."""
 
+    judges = False
+
     def __init__(self, which: SharedScope, ledger: Ledger, reach: Reach, late: Late) -> None:
         super().__init__(which.name or f"scope {which.ident}", _settings(reach, _Joining(self)))
         self.which = which

@@ -156,3 +156,20 @@ def test_without_the_package(tmp_path: Path) -> None:
         "lifeguard.integrations.opentelemetry needs opentelemetry-api, which is not installed: "
         "pip install 'lifeguard-contracts[otel]'"
     ) in ran.stderr
+
+
+def test_shared_scope_tells_its_violations_where_it_is_judged(exported: Exported, tmp_path: Path) -> None:
+    """A scope that many processes share has one verdict, told once; a join of it tells nothing and keeps nothing."""
+    from lifeguard.integrations import opentelemetry
+    from lifeguard.stores import join, shared
+
+    instrument(**exported.providers)
+    ledger = f"sqlite:///{tmp_path}/ledger.db"
+    with scope("request", ledger=ledger, on_violation="record") as watched:
+        for name in ("a", "b"):
+            with join(shared(watched), ledger=ledger):
+                create(name)
+    assert ["violation: LG101 leaked: image 'a': still held when the scope ended"] == exported.events()[:1]
+    assert ["lifeguard.violations {violation}"] == [one.partition(" [")[0] for one in exported.metrics()]
+    assert opentelemetry._everywhere is not None
+    assert {} == opentelemetry._everywhere.telling._telling._watches
