@@ -1,6 +1,7 @@
 """Four processes resize a server over HTTP, and one scope, kept in a database, says whether the books balance.
 
     python examples/distributed/run.py                           the whole show
+    python examples/distributed/run.py --alone                   one resize to which nothing happens
     python examples/distributed/run.py --fault compute2:finish_resize
     python examples/distributed/run.py --kill compute2:after-claim
     python examples/distributed/run.py --careless --fault compute2:finish_resize
@@ -83,6 +84,7 @@ def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--ledger", help="the ledger's URL; by default a SQLite database that is thrown away")
     parser.add_argument("--fault", choices=POINTS)
     parser.add_argument("--kill", choices=POINTS)
+    parser.add_argument("--alone", action="store_true", help="one resize to which nothing happens, and no more")
     parser.add_argument("--careless", action="store_true", help="the conductor forgets the image on its way back")
     return parser.parse_args(arguments)
 
@@ -90,7 +92,7 @@ def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """One way through, or the whole show."""
     told = read()
-    alone = told.fault or told.kill or told.careless
+    alone = told.alone or told.fault or told.kill or told.careless
     with tempfile.TemporaryDirectory() as folder:
         ledger = told.ledger or f"sqlite:///{folder}/ledger.db"
         for number, (title, arguments) in enumerate([("one resize", sys.argv[1:])] if alone else SHOW, 1):

@@ -107,9 +107,9 @@ def _values(headers: Any) -> Iterator[str | bytes]:
 
 
 def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
-    items = getattr(headers, "items", None)
+    items: Any = getattr(headers, "items", None)
     if callable(items):
-        pairs: Iterable[tuple[Any, Any]] = items()
+        pairs: Any = items()
     elif isinstance(headers, list | tuple):
         pairs = headers
     else:
