@@ -42,7 +42,7 @@ def handlers_of(told: argparse.Namespace) -> dict[str, Handler]:
             raise Fault(f"{name} on {told.name}")
 
     if told.name == "api":
-        return {"resize": Api(told.conductor, os.environ["LIFEGUARD_LEDGER"], say).resize}
+        return {"resize": Api(told.conductor, cloud, os.environ["LIFEGUARD_LEDGER"], say, point).resize}
     if told.name == "conductor":
         hosts = dict(one.split("=", 1) for one in told.host)
         return {"resize": Conductor(cloud, hosts, say, careless=told.careless).resize}

@@ -130,3 +130,8 @@ class Hypervisor:
     @transfers(GUEST, key="server, host", to=(SERVER, "server"))
     def keep(self, server: str, host: str) -> None:
         """It is the server's from now on."""
+
+
+def releasers(cloud: Cloud) -> list[object]:
+    """Whose contracts say how each of these things is released, for `lifeguard.stores.reap`."""
+    return [Hypervisor(cloud, lambda point: None), Images(cloud), Network(cloud), Placement(cloud)]

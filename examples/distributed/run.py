@@ -7,8 +7,8 @@
     python examples/distributed/run.py --careless --fault compute2:finish_resize
     python examples/distributed/run.py --ledger postgresql+psycopg://user@localhost/ledger
 
-Points: compute1:after-snapshot, compute2:after-claim, compute2:finish_resize. A fault is an exception there, with which the
-services have to deal; a kill is the end of the process.
+Points: compute1:after-snapshot, compute2:after-claim, compute2:finish_resize, api:before-verdict. A fault is an exception
+there, with which the services have to deal; a kill is the end of the process.
 """
 
 from __future__ import annotations
@@ -23,18 +23,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from distributed.reaping import reap_everything
-from distributed.resources import Cloud
-from distributed.wire import call
-from lifeguard.stores import child_environment
+from distributed.resources import Cloud, releasers
+from distributed.wire import CallFailed, call
+from lifeguard.stores import child_environment, orphans, reap
 
-POINTS = ("compute1:after-snapshot", "compute2:after-claim", "compute2:finish_resize")
+POINTS = ("compute1:after-snapshot", "compute2:after-claim", "compute2:finish_resize", "api:before-verdict")
 
 SHOW: list[tuple[str, list[str]]] = [
     ("a resize over four processes", []),
     ("the destination has no room: three processes roll back", ["--fault", "compute2:finish_resize"]),
     ("the same, and the conductor forgets the image", ["--fault", "compute2:finish_resize", "--careless"]),
     ("the destination is killed when it has claimed its place", ["--kill", "compute2:after-claim"]),
+    (
+        "the conductor forgets the image, and the API is killed before it could say so",
+        ["--fault", "compute2:finish_resize", "--careless", "--kill", "api:before-verdict"],
+    ),
 ]
 
 
@@ -52,30 +55,39 @@ def node(name: str, folder: Path, environ: dict[str, str], *more: str) -> Iterat
 
 
 def resize(ledger: str, told: argparse.Namespace) -> None:
-    """Start the services, resize a server, and show what its scope has to say."""
-    befalls = {point.partition(":")[0]: [f"--{how}", point.partition(":")[2]] for how, point in _befalls(told)}
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+    """Start the services, resize a server, and show what its scope has to say, and what is there afterwards."""
+    befalls: dict[str, list[str]] = {}
+    for how, point in (("fault", told.fault), ("kill", told.kill)):
+        if point:
+            befalls.setdefault(point.partition(":")[0], []).extend([f"--{how}", point.partition(":")[2]])
+    with tempfile.TemporaryDirectory() as name:
         cloud = Cloud(Path(name))
         for what in ("allocation", "guest", "disk"):
             cloud.make(what, "web-1", "compute1")
         cloud.make("binding", "port-7", "compute1")
-        environ = child_environment(ledger=ledger, credentials=True)
-        hosts = {
-            host: stack.enter_context(node(host, cloud.folder, environ, *befalls.get(host, [])))
-            for host in ("compute1", "compute2")
-        }
-        careless = ["--careless"] if told.careless else []
-        known = [part for host, url in hosts.items() for part in ("--host", f"{host}={url}")]
-        conductor = stack.enter_context(node("conductor", cloud.folder, environ, *known, *careless))
-        api = stack.enter_context(node("api", cloud.folder, environ, "--conductor", conductor))
-        report = call(api, "resize", server="web-1", port="port-7", source="compute1", dest="compute2")
-        print(f"\n{report}\n")
+        with ExitStack() as stack:
+            environ = child_environment(ledger=ledger, credentials=True)
+
+            def start(name: str, *more: str) -> str:
+                return stack.enter_context(node(name, cloud.folder, environ, *more, *befalls.get(name, [])))
+
+            hosts = [part for host in ("compute1", "compute2") for part in ("--host", f"{host}={start(host)}")]
+            conductor = start("conductor", *hosts, *(["--careless"] if told.careless else []))
+            api = start("api", "--conductor", conductor)
+            try:
+                report = call(api, "resize", server="web-1", port="port-7", source="compute1", dest="compute2")
+            except CallFailed as error:
+                report = f"the API says nothing: {error}"
+            print(f"\n{report}\n", flush=True)
+        look_after_the_dead(ledger, cloud)
         print("there is now:", *cloud.everything(), sep="\n  ")
-        reap_everything(ledger, cloud)
 
 
-def _befalls(told: argparse.Namespace) -> list[tuple[str, str]]:
-    return [(how, point) for how, point in (("fault", told.fault), ("kill", told.kill)) if point]
+def look_after_the_dead(ledger: str, cloud: Cloud) -> None:
+    """As an operator would, when everything has stopped: what dead processes owe, and its release."""
+    if found := orphans(ledger):
+        print(found)
+        print(reap(ledger, contracts=releasers(cloud), dry_run=False), end="\n\n", flush=True)
 
 
 def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:

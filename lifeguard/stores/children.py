@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 from lifeguard.errors import DeclarationError, UsageError
 from lifeguard.keys import repr_safely
+from lifeguard.lazily import inspect
 from lifeguard.scopes import Scope
 from lifeguard.settings import Reach
 from lifeguard.stores.joining import SharedScope, shared
@@ -165,11 +166,16 @@ def carry(
         the function with its scope. The ledger's URL is pickled with it, and goes where the pickle goes.
 
     Raises:
-        DeclarationError: it is no function.
+        DeclarationError: it is no function, or one whose work is done after it has returned.
         UsageError: the scope that was named cannot be shared; or no ledger is known.
     """
     if not callable(function):
         raise DeclarationError.at_caller(f"carry(…) takes a function, not {repr_safely(function)}")
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise DeclarationError.at_caller(
+            f"carry(…) takes a function that has done its work when it returns, not {repr_safely(function)}: "
+            "take the one that runs it"
+        )
     return _Carried(function, _chosen(scope), _known(ledger, "carry(…)"), reach)
 
 

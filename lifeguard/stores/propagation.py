@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lifeguard import context
 from lifeguard.context import CURRENT
-from lifeguard.errors import UsageError
 from lifeguard.keys import problem_text
 from lifeguard.scopes import Scope
 from lifeguard.settings import Reach
 from lifeguard.stores.baggage import Refused, read, write
+from lifeguard.stores.books import SharedBook
 from lifeguard.stores.joining import Join, Late, SharedScope, join, shared
 
 if TYPE_CHECKING:
@@ -49,17 +49,9 @@ def identity(text: object) -> SharedScope | None:
 def current_shared() -> SharedScope | None:
     """The innermost scope of this context, or of the process, that has a shared ledger."""
     for one in context.scopes_of(CURRENT.get(None))[0]:
-        found = _shared(one)
-        if found is not None:
-            return found
+        if isinstance(one.book, SharedBook):
+            return shared(one)
     return None
-
-
-def _shared(scope: Scope) -> SharedScope | None:
-    try:
-        return shared(scope)
-    except UsageError:
-        return None
 
 
 def inject(headers: H, scope: Scope | SharedScope | None = None) -> H:

@@ -147,6 +147,12 @@ def test_without_a_ledger_nothing_can_be_carried() -> None:
     with pytest.raises(DeclarationError, match="takes a function, not 7"):
         carry(7, ledger="sqlite:///run.db")  # type: ignore[arg-type]
 
+    async def later() -> None:
+        """Do it later."""
+
+    with pytest.raises(DeclarationError, match="takes a function that has done its work when it returns"):
+        carry(later, ledger="sqlite:///run.db")
+
 
 def test_function_that_carries_no_scope_runs_as_it_is() -> None:
     """Without a shared scope here, what is carried is the function alone."""

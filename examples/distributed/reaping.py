@@ -1,5 +1,0 @@
-"""placeholder until reap is there"""
-
-
-def reap_everything(ledger, cloud):
-    pass
