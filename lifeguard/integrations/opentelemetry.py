@@ -14,8 +14,8 @@ import os
 import threading
 import time
 import weakref
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ from lifeguard.verdict import Verdict, Violation
 try:
     from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger_provider
     from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, get_current
-    from opentelemetry.metrics import MeterProvider, get_meter_provider
+    from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter_provider
 except ImportError as error:
     raise missing("opentelemetry-api", "otel", "lifeguard.integrations.opentelemetry") from error
 
@@ -194,8 +194,11 @@ class _Telling:
         from lifeguard import __version__
 
         meter = meters.get_meter("lifeguard", __version__, _SCHEMA)
-        self._active = meter.create_up_down_counter(
-            "lifeguard.obligation.active", "{obligation}", "Obligations that open scopes hold now."
+        meter.create_observable_up_down_counter(
+            "lifeguard.obligation.active",
+            [self._observe],
+            "{obligation}",
+            "Obligations that open scopes hold now.",
         )
         self._durations = meter.create_histogram(
             "lifeguard.obligation.hold.duration",
@@ -211,20 +214,32 @@ class _Telling:
         self._busy = threading.Lock()
         self._watches: dict[Book, _Watch] = {}
         self._held: dict[Generation, _Held] = {}
+        self._counts: Counter[str] = Counter()  # of these, by kind; one that is known stays, as 0
+
+    def _observe(self, options: CallbackOptions) -> Iterable[Observation]:
+        """How much is held now. What a scope with a shared ledger holds is asked of that, where it will be judged."""
+        self.tell()
+        counts = self._counts.copy()
+        for watch in list(self._watches.values()):
+            if watch.scope.book is not watch.book:
+                held = Counter(one.kind for one in watch.scope.outstanding)
+                self._counts.update(dict.fromkeys(held, 0))
+                counts.update(held)
+        return [Observation(count, {KIND: kind}) for kind, count in counts.items()]
 
     def begin(self, watch: _Watch) -> None:
         """Listen to a scope that is about to open."""
-        self.tell()  # in a forked child: what the parent held
         self._watches[watch.book] = watch
         watch.book.ears += (self._hear,)
         watch.book.observers += (watch,)
 
     def after_fork(self) -> None:
-        """In a forked child what the parent held is held by nobody; that is told when the child first tells something."""
+        """In a forked child what the parent held is held by nobody."""
         self._busy = threading.Lock()
-        self._changes = deque(
-            _End(watch, None, time.monotonic(), time.time_ns(), Context()) for watch in self._watches.values()
-        )
+        self._changes.clear()
+        self._watches.clear()
+        self._held.clear()
+        self._counts = Counter(dict.fromkeys(self._counts, 0))
 
     # -- what is heard under the ledger's lock, and told after it ---------------------------------------------------------------
 
@@ -286,7 +301,7 @@ class _Telling:
         generation = change.generation
         self._held[generation] = _Held(watch, change.now, change.owner, change.key)
         watch.held[generation] = None
-        self._active.add(1, {KIND: generation.kind.name}, change.context)
+        self._counts[generation.kind.name] += 1
         first = generation.first[0] if generation.first else None
         if first is not None and change.note is not None and first.seq == change.note.seq:
             change.note = first  # as it stands when the step is over: "in doubt"
@@ -312,7 +327,7 @@ class _Telling:
         del self._held[generation]
         held.watch.held.pop(generation, None)
         kind = generation.kind.name
-        self._active.add(-1, {KIND: kind}, where)
+        self._counts[kind] -= 1
         self._durations.record(max(0.0, now - held.since), {KIND: kind, OUTCOME: outcome}, where)
 
     def _tell_end(self, end: _End) -> None:
@@ -325,7 +340,7 @@ class _Telling:
                 self._close(generation, self._held[generation], "left", end.now, end.context)
             else:
                 del self._held[generation]
-                self._active.add(-1, {KIND: generation.kind.name}, end.context)
+                self._counts[generation.kind.name] -= 1
         watch.held.clear()
         if verdict is not None:
             for violation in (*verdict.violations, *verdict.warnings):

@@ -159,7 +159,7 @@ def test_without_the_package(tmp_path: Path) -> None:
 
 
 def test_shared_scope_tells_its_violations_where_it_is_judged(exported: Exported, tmp_path: Path) -> None:
-    """A scope that many processes share has one verdict, told once; a join of it tells nothing and keeps nothing."""
+    """What a scope holds that many processes share is told where it will be judged, and its verdict too; a join tells nothing."""
     from lifeguard.integrations import opentelemetry
     from lifeguard.stores import join, shared
 
@@ -169,7 +169,10 @@ def test_shared_scope_tells_its_violations_where_it_is_judged(exported: Exported
         for name in ("a", "b"):
             with join(shared(watched), ledger=ledger):
                 create(name)
+            assert {"image": {"a": 1, "b": 2}[name]} == exported.active()
+    assert {"image": 0} == exported.active()
     assert ["violation: LG101 leaked: image 'a': still held when the scope ended"] == exported.events()[:1]
-    assert ["lifeguard.violations {violation}"] == [one.partition(" [")[0] for one in exported.metrics()]
+    told = [one.partition(" [")[0] for one in exported.metrics()]
+    assert ["lifeguard.obligation.active {obligation}", "lifeguard.violations {violation}"] == told
     assert opentelemetry._everywhere is not None
     assert {} == opentelemetry._everywhere.telling._telling._watches
