@@ -146,6 +146,34 @@ def test_application_that_raises_raises_the_same(ledger: str) -> None:
         delete("later")
 
 
+def test_bodies_that_one_thread_makes_in_turns_keep_to_their_scopes(ledger: str) -> None:
+    """A server may go from one response to another and back; each part of a body is made in the scope of its request."""
+    one, two = scope("one", ledger=ledger).open(), scope("two", ledger=ledger).open()
+
+    def body(name: str) -> Iterator[bytes]:
+        for number in range(2):
+            create(f"{name} {number}")
+            yield b""
+
+    def serve(watched: Scope) -> Any:
+        app = JoiningWSGI(lambda environ, start_response: body(watched.name))
+        return app({"wsgi.version": (1, 0), "HTTP_BAGGAGE": inject({}, watched)["baggage"]}, lambda *told: None)
+
+    bodies = [serve(one), serve(two)]
+    for _ in range(2):
+        for each in bodies:
+            next(each)
+        assert None is current_shared()
+    bodies[0].close()
+    bodies[1].close()
+    for watched in (one, two):
+        assert [f"{watched.name} 0", f"{watched.name} 1"] == held(watched)
+        with watched.active():
+            delete(f"{watched.name} 0")
+            delete(f"{watched.name} 1")
+        watched.close()
+
+
 @pytest.mark.parametrize(
     "baggage",
     [
