@@ -182,6 +182,7 @@ class Hostile(dict):  # type: ignore[type-arg]
         (None, "these are no headers"),
         (Hostile(), "its headers raised ZeroDivisionError"),
     ],
+    ids=range(21),
 )
 def test_what_is_refused(headers: Any, why: str, caplog: pytest.LogCaptureFixture) -> None:
     """A header that is not what it should be gives no scope, raises nothing, and is told once, without its content."""

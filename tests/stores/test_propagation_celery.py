@@ -52,9 +52,12 @@ def app() -> Iterator[Celery]:
     app.task(fail, name="fail")
     app.task(again, name="again", bind=True, max_retries=1)
     app.task(then, name="then", bind=True)
+    root, level, handlers = logging.getLogger(), logging.getLogger().level, logging.getLogger().handlers[:]
     with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=30):
         yield app
     stop()
+    root.setLevel(level)  # a worker sets up the logging of its process
+    root.handlers[:] = handlers
 
 
 def which(*results: object) -> str | None:

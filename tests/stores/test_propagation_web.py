@@ -184,6 +184,7 @@ def test_bodies_that_one_thread_makes_in_turns_keep_to_their_scopes(ledger: str)
         "x" * 60_000,
         "lifeguard.scope=%00%00",
     ],
+    ids=["unknown", "SQL", "too long an identity", "too many", "too long", "null bytes"],
 )
 def test_hostile_baggage_does_a_request_no_harm(baggage: str, ledger: str, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever stands there, the request is answered, without a scope, and the log has one line about it."""
