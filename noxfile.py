@@ -26,6 +26,9 @@ nova==34.0.0 openstack-placement SQLAlchemy<2.1 python-memcached fixtures testto
 wsgi-intercept osprofiler ddt psycopg2-binary PyMySQL testscenarios testresources oslo.vmware
 """.split()
 
+DATABASES = [requirement for extra in ("sql", "postgresql") for requirement in PROJECT["project"]["optional-dependencies"][extra]]
+"""What ledgers in a database need."""
+
 ON_ALL_CORES = ["-n", "auto"]
 """One process of tests for each core; `nox -s tests -- -n 0` runs them in one, as a debugger needs it."""
 
@@ -96,6 +99,13 @@ def demo(session: nox.Session) -> None:
     """Show what lifeguard says of a service whose rollbacks have holes."""
     install(session)
     session.run("python", "examples/multi_cell_migration.py", *session.posargs)
+
+
+@nox.session(name="demo-distributed")
+def demo_distributed(session: nox.Session) -> None:
+    """Show one scope over four processes: one that is killed, and what is done about it (`-- --ledger URL` for PostgreSQL)."""
+    install(session, *DATABASES)
+    session.run("python", "examples/distributed/run.py", *session.posargs)
 
 
 @nox.session(name="field-notes", python=OLDEST)

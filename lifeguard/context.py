@@ -355,8 +355,8 @@ Blind = tuple[str, str, object]
 blind_spots: list[Callable[[int, Scope], Iterable[Blind]]] = []
 """Asked when a scope closes: which contracts could not see their calls since this number of the sequence (LG402)."""
 
-opening: list[Callable[[], object]] = []
-"""Called when a scope opens, before anything is recorded."""
+opening: list[Callable[[Scope], object]] = []
+"""Called with each scope that opens, before anything is recorded."""
 
 meeting: list[Callable[[object, Call], object]] = []
 """Told of the object that a call is made on, before observers are told of the call."""

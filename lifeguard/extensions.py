@@ -9,6 +9,8 @@ from lifeguard.errors import UsageError
 
 EXTENSIONS: dict[str, str] = {
     "journal": "lifeguard.reporting.journal:Journal",
+    "ledger": "lifeguard.stores.naming:read_ledger",
+    "sharing": "lifeguard.stores.sharing:Sharing",
     "conditions": "lifeguard.integrations.conditions:Conditions",
     "check_types": "lifeguard.integrations.typeguard:KeyTypes",
     "check_fake": "lifeguard.integrations.typeguard:check_fake",

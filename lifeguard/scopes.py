@@ -54,6 +54,9 @@ def _name_of_place() -> str:
 class Scope(HandEvents):
     """The span over which everything that was acquired must be settled. Made by `lifeguard.scope`."""
 
+    judges = True
+    """Whether it judges at its end; a join of a scope of another process does not."""
+
     def __init__(self, name: str | None, settings: Settings) -> None:
         self._settings = settings
         self._given_name = name
@@ -96,7 +99,7 @@ class Scope(HandEvents):
             )
         self.outer = living(CURRENT.get(None))
         for prepare in context.opening:
-            prepare()
+            prepare(self)
         for opening in context.moments(self, "opening"):
             opening(self)
         self._state = "open"
@@ -349,15 +352,14 @@ class Scope(HandEvents):
             check_invariant(invariant, self.chain()[0], None)
         since = self.book.opened_at
         for severity, text, about in [blind for ask in context.blind_spots for blind in ask(since, self)]:
-            for finding in LEDGER.complain((self.book,), "LG402", text, about=about):
-                finding.severity = severity
+            LEDGER.complain((self.book,), "LG402", text, about=about, severity=severity)
         LEDGER.judge(
             self.book,
             error=error is not None,
             ended=ended,
             excused=lambda *what: any(one.would_cover(*what) for one in self._allowances),
         )
-        unused = Names([ask(since, self) for ask in context.unused_contracts])
+        unused = Names([ask(since, self) for ask in context.unused_contracts] if self.book.alone else ())
         findings, allowed = sift(self.book.findings, self._allowances)
         for one in self._allowances:
             if not one.used and error is None and self.book.limit is None and switch() != "off":
@@ -521,6 +523,7 @@ def scope(
     on_leak: Callable[[Outstanding], object] | None = None,
     observers: Iterable[Observer] = (),
     journal: str | os.PathLike[str] | None = None,
+    ledger: object = "memory",
     conditions: str | Iterable[str] = (),
     check_types: bool = False,
 ) -> Scope:
@@ -550,6 +553,9 @@ def scope(
         observers: who is told of every watched call (see `Observer`); such a scope is slower.
         journal: a file that everything is written to as it happens, as JSON lines, behind what stands there already;
             `lifeguard report` and `lifeguard verify` read it, also after the process was killed.
+        ledger: where it is written down what is owed: "memory", the process itself; or a URL of a database
+            ("sqlite:///run.db", "postgresql+psycopg://…") or `lifeguard.stores.Ledger(url, …)`, so that other processes can
+            join the scope, and what was acquired is known after a crash.
         conditions: whose broken conditions are reported (LG301): "icontract", "deal", "typeguard", or several of these.
         check_types: check keys by the `key_type` of their kind, with typeguard (LG301).
 
@@ -575,6 +581,7 @@ def scope(
         on_leak=on_leak,
         observers=observers,
         journal=journal,
+        ledger=ledger,
         conditions=conditions,
         check_types=check_types,
     )

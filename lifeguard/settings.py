@@ -37,12 +37,15 @@ class Settings:
     on_leak: Callable[[Outstanding], object] | None
     observers: tuple[Observer, ...]
     journal: str | None
+    ledger: Any  # a `lifeguard.stores.Ledger`; None for the memory of the process
     conditions: tuple[str, ...]
     check_types: bool
 
     def looking_on(self) -> tuple[Observer, ...]:
         """The observers that a scope with these settings starts with."""
         own: list[Observer] = []
+        if self.ledger is not None:
+            own.append(load("sharing")(self.ledger, self.reach))
         if self.journal is not None:
             own.append(load("journal")(self.journal))
         if self.conditions:
@@ -65,6 +68,7 @@ def read_settings(
     on_leak: Callable[[Outstanding], object] | None,
     observers: Iterable[Observer],
     journal: str | os.PathLike[str] | None,
+    ledger: object,
     conditions: str | Iterable[str],
     check_types: bool,
 ) -> Settings:
@@ -95,6 +99,7 @@ def read_settings(
         on_leak=on_leak,
         observers=_observers(observers),
         journal=_journal(journal),
+        ledger=_ledger(ledger, fail_fast=fail_fast, journal=journal),
         conditions=_conditions(conditions),
         check_types=_check_types(check_types),
     )
@@ -131,6 +136,21 @@ def _journal(value: Any) -> str | None:
         problem = "which is a folder" if os.path.isdir(path) else f"and there is no folder {folder}"
         raise DeclarationError.at_caller(f"scope(journal=…) takes the path of a file, not {path!r}, {problem}")
     return os.path.abspath(path)
+
+
+def _ledger(value: object, *, fail_fast: bool, journal: object) -> Any:
+    if value == "memory":
+        return None
+    ledger = load("ledger")(value)
+    if ledger is None:
+        return None
+    if journal is not None:
+        raise DeclarationError.at_caller("scope(journal=…) and a shared ledger: the ledger is a journal of all processes")
+    if fail_fast and ledger.writing != "through":
+        raise DeclarationError.at_caller(
+            "scope(fail_fast=True) needs a ledger that is written through: in the background nothing is known at the call"
+        )
+    return ledger
 
 
 def _conditions(value: Any) -> tuple[str, ...]:

@@ -133,8 +133,7 @@ def own_defect(function: str, error: Exception) -> None:
         text = f"{function}: lifeguard itself failed ({problem_text(error)}); please report it"
         if no_room:
             text = f"{function}: a call could not be watched ({problem_text(error)})"
-        for finding in LEDGER.complain(context.chain()[0], "LG401", text, about=text):
-            finding.severity = "warning" if no_room else None
+        LEDGER.complain(context.chain()[0], "LG401", text, about=text, severity="warning" if no_room else None)
 
 
 def _invariants(call: Call, acts: list[Act], spans: tuple[Span, ...]) -> list[Finding]:

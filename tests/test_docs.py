@@ -31,6 +31,7 @@ RECIPES = {
     "deal.md",
     "typeguard.md",
     "hypothesis.md",
+    "opentelemetry.md",
 }  # they show a whole example, in blocks of their own: see test_recipes.py
 
 OUTPUTS = {"text", "json", "xml", "markdown"}  # a block of these right below one of Python is what it prints

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from lifeguard.keys import Key, show, show_fields
 from lifeguard.kinds import OUTSIDE, Kind, Resource
 from lifeguard.ledger.book import Book, is_open
-from lifeguard.ledger.desk import Desk
+from lifeguard.ledger.desk import Desk, heard
 from lifeguard.ledger.records import Act, Call, Generation, Note, Ref, Steps, Verb
 from lifeguard.ledger.spans import TINY, Span
 from lifeguard.ledger.states import Effect, Event, State, effect_of
@@ -174,8 +174,7 @@ class Engine(Desk):
         self.settle(held, call, State.GONE)
         held.parts, held.owned = parts, owned
 
-    @staticmethod
-    def _inherit(old: Generation, new: Generation) -> None:
+    def _inherit(self, old: Generation, new: Generation) -> None:
         for part in old.parts:
             part.parent = new
         for one in old.owned:
@@ -265,6 +264,7 @@ class Engine(Desk):
         target.state = State.UNSEEN
         self.tables.drop(target)
         self.spans.settled(target)
+        heard(target, target.book)
 
     def _use(self, call: Call, act: Act, target: Generation | None, raised: bool) -> None:
         event = Event.USED if not raised else Event.USE_GONE if act.gone else Event.USE_RAISED
@@ -369,8 +369,11 @@ class Engine(Desk):
 
     def _carry(self, generation: Generation, book: Book) -> None:
         """Move a generation, with what it owns and its parts, into another scope's book."""
-        if generation.book is not book:
+        before = generation.book
+        if before is not book:
             self.tables.move(generation, book)
+            heard(generation, before)
+            heard(generation, book)
         for one in (*generation.owned, *generation.parts):
             if is_open(one) and one.book is not book:
                 self._carry(one, book)
@@ -391,8 +394,7 @@ class Engine(Desk):
             target.state = State.HELD
         self.note(target, call, "transferred", f"from {show(target.key)} to {show(key)}")
         if there is None:
-            target.since = self.seq
-            self.tables.rename(target, key)
+            self._renamed(target, key)
             return
         if there.state is State.DOUBT:
             there.state = State.HELD
@@ -405,8 +407,7 @@ class Engine(Desk):
             self.note(there, call, "overwritten")
             self._overwrite(there, call)
             self._inherit(there, target)
-            target.since = self.seq
-            self.tables.rename(target, key)
+            self._renamed(target, key)
             return
         if there.amounts is not None and target.amounts is not None and len(there.amounts) == len(target.amounts):
             there.amounts = tuple(have + more for have, more in zip(there.amounts, target.amounts, strict=True))
@@ -418,6 +419,11 @@ class Engine(Desk):
         if act.kind.again == "error" and there.amounts is None and not there.again_said:
             there.again_said = True
             self.blame(there, "LG106", f"handed on to from {show(target.key)} while it is held", call)
+
+    def _renamed(self, target: Generation, key: Key) -> None:
+        target.since = self.seq
+        self.tables.rename(target, key)
+        heard(target, target.book)
 
     # -- failures and rollbacks -------------------------------------------------------------------------------------------------
 

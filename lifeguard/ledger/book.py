@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from lifeguard.keys import Key, forget, hold, limit_of, lot
@@ -48,9 +48,13 @@ class Tally:
 class Book:
     """What one scope holds, remembers and has found."""
 
+    alone = True
+    """Whether whatever happens in it happens in this process, so that a contract that saw no call here saw none."""
+
     __slots__ = (
         "__weakref__",
         "closed",
+        "ears",
         "findings",
         "given_up",
         "held",
@@ -107,6 +111,7 @@ class Book:
         self.loose: dict[object, Finding] = {}  # findings that belong to no generation, by what they are about
         self.late = 0  # events that came after the verdict
         self.observers: tuple[Any, ...] = ()  # who looks on; opaque here
+        self.ears: tuple[Callable[[Generation], None], ...] = ()  # who is told of every change of what it holds
         self.sealed = False  # judged: what comes now comes too late
         self.closed = False
         self.inside = 0  # acquires recorded here or in a scope inside this one

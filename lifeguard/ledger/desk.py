@@ -28,6 +28,9 @@ class Desk:
         "tables",
     )
 
+    generation: type[Generation] = Generation
+    """What a new obligation is made of."""
+
     def __init__(self) -> None:
         self.tables = Tables()
         self.books: dict[Book, None] = {}  # of the open scopes
@@ -188,6 +191,8 @@ class Desk:
         """Write an event into a history."""
         if not generation.book.closed:
             generation.note(Note(self.seq, verb, call.function, call.site, call.actor, text))
+            if generation.book.ears:
+                heard(generation, generation.book)
 
     def tell(self, generation: Generation, call: Call, verb: Verb) -> None:
         """Remember which event last told a verb, so that an outer call does not tell it again."""
@@ -206,7 +211,7 @@ class Desk:
         amounts: tuple[float, ...] | None = None,
     ) -> Generation:
         """Begin a new generation."""
-        generation = Generation(kind, key, book, self.seq)
+        generation = self.generation(kind, key, book, self.seq)
         generation.about = about
         generation.amounts = amounts
         generation.receiver = call.receiver
@@ -220,6 +225,8 @@ class Desk:
         self.spans.taken(generation, call)
         self.tables.settle(generation, state)
         self.spans.settled(generation)
+        if generation.book.ears:
+            heard(generation, generation.book)
         if generation.owner is not None:
             generation.owner.owned.pop(generation, None)
         if generation.parent is not None:
@@ -267,3 +274,14 @@ class Desk:
                     "(scope.seed declares what was)"
                 )
             self.complain(book, code, text, call=call, kind=act.kind, key=act.key)
+
+
+def heard(generation: Generation, book: Book) -> None:
+    """Tell whoever listens to a book that something happened to a generation: an event was noted, or it was settled, moved,
+    renamed or dropped.
+
+    They are told in the middle of a step, under the ledger's lock: they keep what they see and come back to it later. What
+    is held plainly tells nothing; so who listens also observes the scope.
+    """
+    for ear in book.ears:
+        ear(generation)

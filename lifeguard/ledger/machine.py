@@ -12,7 +12,7 @@ from __future__ import annotations
 import weakref
 from _thread import get_ident
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from threading import Condition, RLock
 from typing import Any, Final, Protocol, TypeVar
 
@@ -102,6 +102,17 @@ class Ledger:
         """Tell a recorder no more."""
         self.stop_observing(recorder)
         self._recorders = tuple(one for one in self._recorders if one is not recorder)
+
+    def divert(self, methods: Mapping[str, Callable[..., Any]]) -> None:
+        """Let others stand before some of the methods of this very ledger, in place of those that do so now: while scopes are
+        open that have another one.
+
+        Args:
+            methods: by the names of the methods, what is called instead.
+        """
+        for name in [name for name in vars(self) if callable(getattr(type(self), name, None))]:
+            delattr(self, name)
+        vars(self).update(methods)
 
     def _recorded(self, name: str, *what: object) -> None:
         for recorder in self._recorders:
@@ -225,8 +236,11 @@ class Ledger:
         kind: Kind | None = None,
         key: Key | None = None,
         about: object = None,
+        severity: str | None = None,
     ) -> list[Finding]:
-        """Record a finding that belongs to no generation, in the scope where an acquire of the kind would go."""
+        """Record a finding that belongs to no generation, in the scope where an acquire of the kind would go; `severity`
+        where it is not the rule's own.
+        """
 
         def work() -> list[Finding]:
             engine = self._engine
@@ -235,6 +249,8 @@ class Ledger:
             book = _first_open(chain, kind)
             if book is not None:
                 engine.complain(book, code, text, call=call, kind=kind, key=key, about=about)
+                for finding in engine.found:
+                    finding.severity = severity
             if self._recorders:
                 self._recorded("complain", chain, code, text, call, kind, key, about)
             return engine.found
@@ -545,6 +561,7 @@ class Ledger:
     def after_fork(self) -> None:
         """In a forked child: the lock may be held by a thread that does not exist here."""
         clock, observed = self.clock, self.observed
+        self.divert({})
         observed.clear()
         self.__init__()  # type: ignore[misc]
         self._engine.clock, self.observed = clock, observed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lifeguard.keys import Key
 from lifeguard.kinds import Kind, Outside, Resource
@@ -125,6 +125,7 @@ class Call:
         "awaiting",
         "began",
         "chain",
+        "elsewhere",
         "error",
         "error_place",
         "failing",
@@ -161,6 +162,7 @@ class Call:
         self.awaiting = awaiting  # idents of the coroutine calls that this one runs inside of
         self.spans = spans  # the atomic, settling and step-taking calls that this one runs inside of
         self.receiver = receiver
+        self.elsewhere: Any = None  # what ledgers that others share, too, know of it; opaque here
         self.on: object = None  # the object itself, only while observers are told that the call begins
         self.asynchronous = False
         self.nests = True  # False where the caller's code runs between begin and end, and cannot be told apart
