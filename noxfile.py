@@ -33,6 +33,7 @@ ON_ALL_CORES = ["-n", "auto"]
 NOTED = "fsspec==2026.9.0 pexpect==4.9.0 ptyprocess==0.7.0 ZODB==6.4 SQLAlchemy==2.1.9 filelock==4.2.11".split()
 
 SLOW = """
+tests/command_line/test_sample_project.py
 tests/faults/test_example.py tests/faults/test_plugin.py tests/pytest_plugin/test_baseline.py tests/pytest_plugin/test_reports.py
 tests/pytest_plugin/test_runners.py tests/reporting/test_journal_everything.py tests/state_machines
 """.split()

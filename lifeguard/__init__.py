@@ -20,6 +20,7 @@ The layout, from the inside out; imports go inwards only:
 - `reading`, `watching`, `managers`, `weaving`: from a call to what its contracts say; a function and its contracts become
   one wrapper.
 - `decorators`, `attaching`, `binding`, `inheritance`, `blindness`: how contracts come to functions.
+- `stand_ins`: contracts by name, for configurations and command lines.
 """
 
 from lifeguard import blindness as blindness

@@ -234,6 +234,21 @@ class Rollback:
 
 Kind = Resource | Rollback
 
+
+@record
+class KindsNamed:
+    """Kinds by their names: those that there are, and those that will be declared later.
+
+    Attributes:
+        names: the names.
+    """
+
+    names: frozenset[str]
+
+    def __contains__(self, kind: object) -> bool:
+        return isinstance(kind, Resource | Rollback) and kind.name in self.names
+
+
 _declared: weakref.WeakSet[Kind] = weakref.WeakSet()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lifeguard.keys import Key, forget, hold
-from lifeguard.kinds import Kind, Resource
+from lifeguard.kinds import Kind, KindsNamed, Resource
 from lifeguard.ledger.lanes import FAST_TABLES, Lane, Table
 from lifeguard.ledger.records import Finding, Generation
 from lifeguard.ledger.states import OPEN_STATES, State
@@ -75,13 +75,13 @@ class Book:
         name: str,
         *,
         remember: int | None = 1024,
-        only: Iterable[Kind] | None = None,
-        ignore: Iterable[Kind] = (),
+        only: Iterable[Kind] | KindsNamed | None = None,
+        ignore: Iterable[Kind] | KindsNamed = (),
     ) -> None:
         self.name = name
         self.remember = remember
-        self.only = frozenset(only) if only is not None else None
-        self.ignore = frozenset(ignore)
+        self.only = _chosen(only) if only is not None else None
+        self.ignore = _chosen(ignore)
         self.held: dict[Generation, None] = {}
         self.settled: dict[Kind, deque[Generation]] = {}  # of the kinds that are not held plainly
         self.tables: dict[Kind, Table] = {}  # of those that are
@@ -114,6 +114,10 @@ class Book:
         if tally is None:
             tally = self.tallies[kind] = Tally()
         return tally
+
+
+def _chosen(kinds: Iterable[Kind] | KindsNamed) -> frozenset[Kind] | KindsNamed:
+    return kinds if isinstance(kinds, KindsNamed) else frozenset(kinds)
 
 
 class Tables:

@@ -245,7 +245,7 @@ def lives(chronicle: Chronicle, book: Book, left: list[Finding], allowed: list[F
         allowed: what is allowed.
     """
     blamed = {finding.generation: finding for finding in left if finding.generation is not None}
-    excused = {finding.generation for finding in allowed}
+    excused = {finding.generation: finding for finding in allowed if finding.generation is not None}
     under = {child: finding for finding in left for child in finding.children}
     under_excused = {child for finding in allowed for child in finding.children}
     found = []
@@ -257,16 +257,23 @@ def lives(chronicle: Chronicle, book: Book, left: list[Finding], allowed: list[F
             standing: Standing = "fine"
             owed = stay.ended is None and not generation.seeded
             finding = blamed.get(generation)
+            covered = excused.get(generation)
             if finding is not None:
-                codes = tuple(dict.fromkeys((finding.code, *(text[:5] for text in finding.also))))
+                codes = _codes(finding)
                 warning = finding.severity == "warning"
                 standing = "warned" if warning else "left" if owed else "violated"
             elif generation in under and owed:
                 standing = "left"
-            elif generation in excused or (generation in under_excused and owed):
+            elif covered is not None or (generation in under_excused and owed):
                 standing = "allowed"
+                codes = _codes(covered) if covered is not None else ()
             found.append(_life(story, stay, standing, codes))
     return tuple(sorted(found, key=lambda life: life.begun))
+
+
+def _codes(finding: Finding) -> tuple[str, ...]:
+    """The rules that a finding names, its own first."""
+    return tuple(dict.fromkeys((finding.code, *(text[:5] for text in finding.also))))
 
 
 def _life(story: Story, stay: Stay, standing: Standing, codes: tuple[str, ...]) -> Life:
