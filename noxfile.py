@@ -26,7 +26,9 @@ nova==34.0.0 openstack-placement SQLAlchemy<2.1 python-memcached fixtures testto
 wsgi-intercept osprofiler ddt psycopg2-binary PyMySQL testscenarios testresources oslo.vmware
 """.split()
 
-DATABASES = [requirement for extra in ("sql", "postgresql") for requirement in PROJECT["project"]["optional-dependencies"][extra]]
+DATABASES = [
+    requirement for extra in ("sql", "postgresql") for requirement in PROJECT["project"]["optional-dependencies"][extra]
+]
 """What ledgers in a database need."""
 
 ON_ALL_CORES = ["-n", "auto"]

@@ -127,7 +127,7 @@ def _claimed(value: object) -> object:
     return value
 
 
-def _prepare_to_judge() -> None:
+def _prepare_to_judge(_: Scope) -> None:
     """Load what is asked when a scope closes: who may pay what it holds, and what its contracts could not see."""
     from lifeguard import blindness, inheritance  # noqa: F401
 

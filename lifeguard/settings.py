@@ -99,7 +99,7 @@ def read_settings(
         on_leak=on_leak,
         observers=_observers(observers),
         journal=_journal(journal),
-        ledger=_ledger(ledger, fail_fast=fail_fast, journal=journal),
+        ledger=_ledger(ledger, fail_fast=fail_fast, journal=journal, sample=sample),
         conditions=_conditions(conditions),
         check_types=_check_types(check_types),
     )
@@ -138,14 +138,20 @@ def _journal(value: Any) -> str | None:
     return os.path.abspath(path)
 
 
-def _ledger(value: object, *, fail_fast: bool, journal: object) -> Any:
+def _ledger(value: object, *, fail_fast: bool, journal: object, sample: float) -> Any:
     if value == "memory":
         return None
     ledger = load("ledger")(value)
     if ledger is None:
         return None
     if journal is not None:
-        raise DeclarationError.at_caller("scope(journal=…) and a shared ledger: the ledger is a journal of all processes")
+        raise DeclarationError.at_caller(
+            "scope(journal=…) and a shared ledger: the ledger is a journal of all processes"
+        )
+    if sample != 1:
+        raise DeclarationError.at_caller(
+            "scope(sample=…) and a shared ledger: what was left out would have to be known to all processes"
+        )
     if fail_fast and ledger.writing != "through":
         raise DeclarationError.at_caller(
             "scope(fail_fast=True) needs a ledger that is written through: in the background nothing is known at the call"

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from lifeguard.kinds import Kind
+from lifeguard.kinds import Kind, KindsNamed
 from lifeguard.ledger.book import STRANGERS, Book, Tally
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class SharedBook(Book):
         *,
         ident: str,
         remember: int | None = 1024,
-        only: Iterable[Kind] | None = None,
-        ignore: Iterable[Kind] = (),
+        only: Iterable[Kind] | KindsNamed | None = None,
+        ignore: Iterable[Kind] | KindsNamed = (),
     ) -> None:
         super().__init__(name, remember=remember, only=only, ignore=ignore)
         self.ident = ident
@@ -143,8 +143,8 @@ def settings_out(book: Book, kinds: Kinds, reach: str) -> str:
         {
             "reach": reach,
             "remember": book.remember,
-            "only": sorted(map(kinds.number, book.only)) if book.only is not None else None,
-            "ignore": sorted(map(kinds.number, book.ignore)),
+            "only": _chosen_out(book.only, kinds) if book.only is not None else None,
+            "ignore": _chosen_out(book.ignore, kinds),
         }
     )
 
@@ -156,6 +156,14 @@ def book_of(ident: str, name: str, settings: str, kinds: Kinds) -> SharedBook:
         name,
         ident=ident,
         remember=told["remember"],
-        only=[kinds.of(number) for number in told["only"]] if told["only"] is not None else None,
-        ignore=[kinds.of(number) for number in told["ignore"]],
+        only=_chosen_in(told["only"], kinds) if told["only"] is not None else None,
+        ignore=_chosen_in(told["ignore"], kinds),
     )
+
+
+def _chosen_out(chosen: frozenset[Kind] | KindsNamed, kinds: Kinds) -> object:
+    return {"names": sorted(chosen.names)} if isinstance(chosen, KindsNamed) else sorted(map(kinds.number, chosen))
+
+
+def _chosen_in(told: Any, kinds: Kinds) -> list[Kind] | KindsNamed:
+    return KindsNamed(frozenset(told["names"])) if isinstance(told, dict) else [kinds.of(number) for number in told]

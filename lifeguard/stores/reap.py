@@ -187,8 +187,8 @@ def reap(
 
     Args:
         ledger: the URL, or `Ledger(url, …)`.
-        contracts: modules, classes, objects or functions with `@releases` and `@rolls_back`; of a class those methods that need no
-            object can be called, of an object all.
+        contracts: modules, classes, objects or functions with `@releases` and `@rolls_back`; of a class those methods can be
+            called that need no object, of an object all.
         dry_run: say what would be done, and do nothing.
         living_scopes: release also what is held in a scope whose own process lives, and may release it itself.
 
@@ -268,7 +268,14 @@ def _claim(connection: Connection, database: Database, orphan: Orphan, me: int) 
     """Claim an obligation; False where another process is at it, or it is settled."""
     if not _is_open(connection, orphan):
         return False
-    values = {"world": orphan.world, "born": orphan.born, "process": me, "at": database.now, "outcome": None, "tries": 1}
+    values = {
+        "world": orphan.world,
+        "born": orphan.born,
+        "process": me,
+        "at": database.now,
+        "outcome": None,
+        "tries": 1,
+    }
     try:
         with connection.begin_nested():
             connection.execute(insert(CLAIMS).values(**values))

@@ -55,7 +55,9 @@ class Sharing:
         if job.error is not None:
             raise job.error
         if not book.number and not store.ever_reached:
-            raise UsageError.at_caller(f"the ledger {self.ledger.name} cannot be reached: {store.trouble or 'no answer'}")
+            raise UsageError.at_caller(
+                f"the ledger {self.ledger.name} cannot be reached: {store.trouble or 'no answer'}"
+            )
         scope.book = self._book = book
         SWITCHBOARD.enter()
 
@@ -94,4 +96,3 @@ def refuse_another(chain: tuple[Book, ...], store: Store, what: object) -> None:
 
 def _write_verdict(connection: Connection, book: SharedBook, text: str) -> None:
     connection.execute(update(SCOPES).where(SCOPES.c.id == book.number).values(verdict=text))
-

@@ -79,7 +79,7 @@ class Store:
         self.database = Database(ledger)
         self.process = processes.this_process()
         self.keys = KeyCodec(self.process.ident)
-        self.kinds = Kinds(lambda: self._connected())
+        self.kinds = Kinds(self._connected)
         self.rows = RowCodec(0, self.keys, self.kinds.number, self._name_of)
         self.worlds: dict[str, World] = {}
         self.own_world: World | None = None
@@ -235,10 +235,9 @@ class Store:
         if self.trouble and (time.monotonic() < self._again_at) and not (asks_only and batch and batch[-1].done):
             self.room.take_in(batch)
             return
-        if self.trouble or self.room.occupied:
-            if not self._come_back():
-                self.room.take_in(batch)
-                return
+        if (self.trouble or self.room.occupied) and not self._come_back():
+            self.room.take_in(batch)
+            return
         if not batch:
             return
         for world, jobs in groupby(batch, key=lambda job: job.world):
@@ -281,9 +280,7 @@ class Store:
         if not self.process.number:
             now = self.database.now
             lease = self.ledger.lease
-            number = in_transaction(
-                self._connection, lambda one: processes.register(one, self.process, lease, now)
-            )
+            number = in_transaction(self._connection, lambda one: processes.register(one, self.process, lease, now))
             self._speak_as(replace(self.process, number=number))
             self.ever_reached = True
             self.room.adopt()

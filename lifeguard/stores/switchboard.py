@@ -32,7 +32,7 @@ _OPENING: Final = (Verb.ACQUIRE, Verb.FAIL)
 
 def worlds_of(chain: Chain) -> list[World]:
     """The worlds that a chain of scopes belongs to, the innermost first."""
-    found = {}
+    found: dict[World, None] = {}
     for book in chain:
         if isinstance(book, SharedBook) and book.world is not None:
             found[book.world] = None
@@ -243,8 +243,14 @@ class Switchboard:
         assert book.world is not None
         store = book.world.store
         book.unheard = True
-        waiting = f"{store.room.waiting} events of this process wait in {store.room.path}, and " if store.room.waiting else ""
-        lost = f"; {store.room.lost} events could not even wait ({store.room.why_lost}), and are lost" if store.room.lost else ""
+        waiting = (
+            f"{store.room.waiting} events of this process wait in {store.room.path}, and " if store.room.waiting else ""
+        )
+        lost = (
+            f"; {store.room.lost} events could not even wait ({store.room.why_lost}), and are lost"
+            if store.room.lost
+            else ""
+        )
         text = (
             f"judged without the ledger {store.ledger.name}, which could not be reached ({store.trouble or 'no answer'}): "
             f"{waiting}what is owed is not known{lost}"
@@ -258,7 +264,7 @@ class Switchboard:
         if not isinstance(book, SharedBook) or book.world is None:
             return Ledger.close(LEDGER, book)
         nowhere = LEDGER._engine.nowhere - book.nowhere_at_open
-        elsewhere = LEDGER.clock.recorded - book.recorded_at_open
+        elsewhere = LEDGER._engine.recorded() - book.recorded_at_open
         job = book.world.store.tell(Job("close", book.world, (book,)), wait=True)
         book.sealed = book.closed = True
         if job.lost:
@@ -269,11 +275,13 @@ class Switchboard:
 
     def outstanding(self, book: Book) -> list[Generation]:
         """What a scope holds and owes now, oldest first."""
-        return self._ask(book, world_steps.outstanding, Ledger.outstanding, [])
+        found: list[Generation] = self._ask(book, world_steps.outstanding, Ledger.outstanding, [])
+        return found
 
     def owed(self, book: Book) -> frozenset[int]:
         """The same, by number."""
-        return self._ask(book, world_steps.owed, Ledger.owed, frozenset())
+        found: frozenset[int] = self._ask(book, world_steps.owed, Ledger.owed, frozenset())
+        return found
 
     @staticmethod
     def _ask(book: Book, of_world: Any, of_memory: Any, otherwise: Any) -> Any:
@@ -295,7 +303,9 @@ class Switchboard:
         for world in worlds_of(chain):
             there = world.store.ask(world, world_steps.named, chain, refs, otherwise=None)
             if there is not None:
-                found = [one if is_open(one) or other is None else other for one, other in zip(found, there, strict=True)]
+                found = [
+                    one if is_open(one) or other is None else other for one, other in zip(found, there, strict=True)
+                ]
         return found
 
     def wait_for_payment(self, book: Book, seconds: float) -> None:

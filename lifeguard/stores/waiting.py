@@ -221,4 +221,3 @@ def left_behind(store: Store) -> list[Path]:
             if process.ident != store.process.ident and processes.is_gone(process):
                 dead.append(path)
     return dead
-
