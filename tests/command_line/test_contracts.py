@@ -214,6 +214,26 @@ def test_stand_ins(tmp_path: Path) -> None:
     )
 
 
+def test_stand_ins_that_are_applied(tmp_path: Path) -> None:
+    """A module that applies its stand-ins itself is shown as it is declared, once."""
+    write(
+        tmp_path,
+        "applied.py",
+        """
+        from lifeguard import Resource, acquires, contracts_for
+        folder = Resource("folder")
+        @contracts_for("tempfile")
+        class Tempfile:
+            @staticmethod
+            @acquires(folder, key="result")
+            def mkdtemp(): ...
+        Tempfile.start()
+        """,
+    )
+    ran = command("contracts", "applied", cwd=tmp_path)
+    assert ["tempfile.mkdtemp"] == [line.split()[2] for line in ran.stdout.splitlines()[1:]]
+
+
 def test_payers_in_other_modules_count(tmp_path: Path) -> None:
     """A kind is not said to be paid by nobody because its release stands elsewhere."""
     write(tmp_path, "shop/__init__.py", "")

@@ -166,6 +166,7 @@ def test_a_forked_child_is_not_judged(folder: Path) -> None:
     assert 3 == ran.returncode
     assert 1 == ran.stderr.count("violation in scope")
     assert "child" not in ran.stderr
+    assert "lifeguard: " not in ran.stderr
 
 
 def test_what_an_inner_scope_raised_and_the_program_swallowed(folder: Path) -> None:
@@ -386,6 +387,7 @@ def test_reports_in_every_format(folder: Path) -> None:
     for _ in range(2):
         ran = command("run", "--journal", "all.jsonl", *options, "app.py", cwd=folder)
         assert 3 == ran.returncode, ran.stderr
+        assert "  acquired  app.py:5 in nightly (MainThread)" in ran.stderr.splitlines()
     for file in files:
         assert "left" in (folder / file).read_text(encoding="utf-8")
     told = json.loads((folder / "leaks.json").read_text())

@@ -21,7 +21,7 @@ PROGRAMS = {
     "what it finds": """
         import sys, __main__
         print(__name__, __file__, __package__, __spec__, __doc__, __cached__, type(__loader__).__name__, __builtins__)
-        print(sys.argv, sys.path[0], __main__ is sys.modules["__main__"], __main__.__file__, sorted(vars(__main__)))
+        print(sys.argv, sys.path, __main__ is sys.modules["__main__"], __main__.__file__, sorted(vars(__main__)))
     """,
     "annotations at its top": "a: int = 1\nprint(__annotations__)",
     "no future of ours": "def f(a: int): ...\nprint(f.__annotations__)",
@@ -294,6 +294,11 @@ def test_frames_of_watched_calls_are_hidden(tmp_path: Path) -> None:
     files = re.findall(r'File "(.*)", line', ran.stderr)
     assert [str(tmp_path / "app.py"), str(tmp_path / "cloud.py")] == files
     assert "<lifeguard" in command("run", "-q", "app.py", cwd=tmp_path, LIFEGUARD_TRACEBACK="1").stderr
+    chained = "try:\n    images.delete('stuck')\nexcept OSError as error:\n    raise ValueError from error\n"
+    write(tmp_path, "app.py", "from cloud import images\n" + chained)
+    ran = command("run", "-q", "app.py", cwd=tmp_path)
+    assert "OSError: stuck" in ran.stderr.splitlines()
+    assert "<lifeguard" not in ran.stderr
 
 
 def test_an_excepthook_that_fails(tmp_path: Path) -> None:
