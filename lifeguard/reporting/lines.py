@@ -7,6 +7,7 @@ import platform
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from lifeguard import context
@@ -50,11 +51,13 @@ class Lines(ABC):
         self._kinds: dict[Kind, int] = {}
         self._payers: dict[int, object] = {}
         self._books: dict[Book, int] = {}
-        self._book_count = 0
+        self._numbers = count(1)
         self._spans: dict[Span, int] = {}
         self._span_count = 0
         self._calls = 0  # so many calls had begun before
-        self._allowances: dict[Scope, int] = {}  # of each scope that keeps this journal: how many were written
+        # Of each scope that keeps this journal: how many were written. Scopes come and go in other threads meanwhile, so that
+        # it is only walked through as a copy.
+        self._allowances: dict[Scope, int] = {}
 
     @abstractmethod
     def _write(self, step: str, line: Line) -> None:
@@ -197,13 +200,13 @@ class Lines(ABC):
         kinds = [one.kind for one in book.held] + [one.kind for one in book.findings if one.kind is not None]
         for kind in dict.fromkeys(kinds):
             self._write_payers(kind)
-        scope = next((one for one in self._allowances if one.book is book), None)
+        scope = next((one for one in list(self._allowances) if one.book is book), None)
         line = {"scope": self._books.get(book, 0), "error": error, "ended": ended}
         return {**line, "raised": scope._raised} if scope is not None else line
 
     def _close(self, book: Book) -> Line | None:
         number = self._books.get(book, 0)
-        if not any(scope.book is book for scope in self._allowances):
+        if not any(scope.book is book for scope in list(self._allowances)):
             self._books.pop(book, None)
         severities = {str(at): one.severity for at, one in enumerate(book.findings) if one.severity is not None}
         return _without_empty({"scope": number, "severities": severities})
@@ -211,9 +214,8 @@ class Lines(ABC):
     # -- what they speak of -----------------------------------------------------------------------------------------------------
 
     def _new_book(self, book: Book) -> int:
-        self._book_count += 1
-        self._books[book] = self._book_count
-        return self._book_count
+        number = self._books[book] = next(self._numbers)  # one step: scopes open in many threads
+        return number
 
     def _chain(self, chain: Iterable[Book]) -> list[int]:
         return [self._books.get(book, 0) for book in chain]
@@ -317,9 +319,10 @@ class Lines(ABC):
     def _write_allowances(self) -> None:
         """The allowances that were said since."""
         for scope, written in list(self._allowances.items()):
-            for allowance in scope._allowances[written:]:
+            for number, allowance in enumerate(scope._allowances[written:], written + 1):
                 self._write("allow", {"scope": self._books.get(scope.book, 0), **self._allowance(allowance)})
-                self._allowances[scope] += 1
+                if scope in self._allowances:  # it may just have been judged, in its own thread
+                    self._allowances[scope] = number
 
     def _allowance(self, allowance: Allowance) -> Line:
         place = allowance.place
