@@ -302,6 +302,27 @@ def test_contracts_from_outside(name: str, folder: Path) -> None:
     assert ("stand_ins:Tempfile" == name) == ("2 times folder" in ran.stderr or "2 violations" in ran.stderr)
 
 
+def test_contracts_in_a_file_that_is_called_like_what_they_are_for(folder: Path) -> None:
+    """It hides nothing: neither from the stand-ins in it, nor from the program."""
+    write(folder, "contracts/tempfile.py", "import helper\n" + STAND_IN)
+    write(folder, "contracts/helper.py", "")
+    write(folder, "temporary.py", USES_TEMPFILE + "print(tempfile.gettempdir(), len(tempfile.__file__) > 0)\n")
+    ran = command("run", "--contracts", "contracts/tempfile.py", "temporary.py", cwd=folder, TMPDIR=str(folder))
+    assert (3, f"{folder} True\n") == (ran.returncode, ran.stdout), ran.stderr
+    assert "acquired  temporary.py:3 in <module> (MainThread)" in ran.stderr
+
+
+def test_contracts_in_a_file_of_a_package(folder: Path) -> None:
+    """It is imported as the module that it is, so that it may import what stands beside it."""
+    write(folder, "parts/shop/__init__.py", "")
+    write(folder, "parts/shop/kinds.py", "from lifeguard import Resource\nfolder = Resource('folder')\n")
+    write(folder, "parts/shop/temp.py", STAND_IN.replace('folder = Resource("folder")', "from .kinds import folder"))
+    write(folder, "temporary.py", USES_TEMPFILE)
+    ran = command("run", "--contracts", "parts/shop/temp.py", "temporary.py", cwd=folder, TMPDIR=str(folder))
+    assert 3 == ran.returncode, ran.stderr
+    assert "1 violation in scope" in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "code", "complaint"),
     [
