@@ -77,6 +77,18 @@ def test_nothing_watched(folder: Path) -> None:
     assert (0, "lifeguard: app.py was not watched: LIFEGUARD=off\n") == (ran.returncode, ran.stderr)
 
 
+def test_scopes_of_the_program_itself(folder: Path) -> None:
+    """What they saw is theirs, and the line says so."""
+    own = "from lifeguard import scope\nfrom cloud import images\nwith scope('own'):\n    images.create('a'); images.delete('a')\n"
+    write(folder, "own.py", own)
+    ran = command("run", "own.py", cwd=folder)
+    assert (0, "lifeguard: own.py balanced: 1 acquire went to scopes of its own\n") == (ran.returncode, ran.stderr)
+    write(folder, "both.py", own + "images.create('b'); images.delete('b')\n")
+    ran = command("run", "both.py", cwd=folder)
+    told = "lifeguard: both.py balanced: 1 acquired, 1 released (image); 1 acquire went to scopes of its own\n"
+    assert (0, told) == (ran.returncode, ran.stderr)
+
+
 def test_the_programs_own_exit_code(folder: Path) -> None:
     """A program that failed by itself keeps its exit code, and the report is still told."""
     write(folder, "fails.py", "import sys\nfrom cloud import images\nimages.create('left')\nsys.exit(5)\n")
