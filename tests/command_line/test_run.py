@@ -79,7 +79,8 @@ def test_nothing_watched(folder: Path) -> None:
 
 def test_scopes_of_the_program_itself(folder: Path) -> None:
     """What they saw is theirs, and the line says so."""
-    own = "from lifeguard import scope\nfrom cloud import images\nwith scope('own'):\n    images.create('a'); images.delete('a')\n"
+    inside = "with scope('own'):\n    images.create('a'); images.delete('a')\n"
+    own = f"from lifeguard import scope\nfrom cloud import images\n{inside}"
     write(folder, "own.py", own)
     ran = command("run", "own.py", cwd=folder)
     assert (0, "lifeguard: own.py balanced: 1 acquire went to scopes of its own\n") == (ran.returncode, ran.stderr)
