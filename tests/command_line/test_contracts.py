@@ -177,6 +177,14 @@ def test_a_graph_has_each_edge_once(folder: Path) -> None:
     assert 'k3 -.->|"part of"| k2' in arrows
 
 
+def test_a_graph_leaves_out_what_has_no_edge(tmp_path: Path) -> None:
+    """An operation that speaks of every kind opens and pays none."""
+    port = "port = Resource('port')\n@acquires(port, key='n')\ndef bind(n): ...\n"
+    write(tmp_path, "moves.py", f"from lifeguard import *\n@atomic\ndef move(): ...\n{port}")
+    assert "every resource  atomic" in command("contracts", "moves", cwd=tmp_path).stdout
+    assert "every resource" not in command("contracts", "moves", "--format", "dot", cwd=tmp_path).stdout
+
+
 def test_json(folder: Path) -> None:
     """For programs."""
     told = json.loads(command("contracts", "services", "--format", "json", cwd=folder).stdout)
