@@ -325,6 +325,14 @@ def test_contracts_in_a_file_that_is_called_like_what_they_are_for(folder: Path)
     assert "acquired  temporary.py:3 in <module> (MainThread)" in ran.stderr
 
 
+def test_contracts_in_a_file_that_is_called_like_what_the_program_imports(folder: Path) -> None:
+    """The program gets the module of the standard library, though it is imported after the contracts."""
+    write(folder, "contracts/colorsys.py", STAND_IN)
+    write(folder, "colours.py", "import colorsys\nprint(colorsys.rgb_to_hsv(0, 0, 0))\n")
+    ran = command("run", "-q", "--contracts", "contracts/colorsys.py", "colours.py", cwd=folder)
+    assert (0, "(0.0, 0.0, 0)\n", "") == (ran.returncode, ran.stdout, ran.stderr)
+
+
 def test_contracts_in_a_file_of_a_package(folder: Path) -> None:
     """It is imported as the module that it is, so that it may import what stands beside it."""
     write(folder, "parts/shop/__init__.py", "")
