@@ -79,6 +79,11 @@ def _edges(kinds: Sequence[KindSurvey]) -> Iterator[tuple[KindSurvey, Declared, 
                 yield kind, one, one in kind.opening
 
 
+def _with_edges(kinds: Sequence[KindSurvey]) -> list[KindSurvey]:
+    """The kinds that somebody opens or pays; nothing can be drawn of the others."""
+    return [kind for kind in kinds if kind.opening or kind.paying]
+
+
 def _label(one: Declared) -> str:
     to = [detail for detail in one.details if detail.startswith(("to ", "part="))]
     return " ".join((one.verb, *to))
@@ -86,7 +91,7 @@ def _label(one: Declared) -> str:
 
 def as_dot(kinds: Sequence[KindSurvey]) -> Iterator[str]:
     """For Graphviz: `… --format dot | dot -Tsvg`."""
-    names = _Names()
+    names, kinds = _Names(), _with_edges(kinds)
     yield "digraph contracts {"
     yield "  rankdir=LR;"
     yield '  node [shape=box, fontname="sans-serif"];'
@@ -112,7 +117,7 @@ def _quoted(text: str) -> str:
 
 def as_mermaid(kinds: Sequence[KindSurvey]) -> Iterator[str]:
     """For Mermaid, which GitHub draws in Markdown."""
-    names = _Names()
+    names, kinds = _Names(), _with_edges(kinds)
     yield "flowchart LR"
     for kind in kinds:
         left, right = ("{{", "}}") if kind.rollback else ("([", "])")

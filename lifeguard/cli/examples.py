@@ -7,6 +7,7 @@ line that begins with `#+` comes.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib.resources
 import io
 import linecache
@@ -38,7 +39,7 @@ class Example:
         name: the name of its file, as reports print it.
         broken: the program that breaks the rule.
         mended: the same program, mended.
-        changes: what mends it, line by line, as in a diff: "- …", "+ …".
+        changes: what mends it, line by line, as in a diff: "- …", "+ …", "  …".
         needs: the library that it needs; "" where it needs none.
     """
 
@@ -60,32 +61,32 @@ def example(rule: Rule) -> Example:
     planted = importlib.resources.files("lifeguard.cli").joinpath("planted", name).read_text(encoding="utf-8")
     broken: list[str] = []
     mended: list[str] = []
-    changes: list[str] = []
     for line in planted.splitlines():
         comes = _COMES.match(line)
         goes = _GOES.search(line)
         if comes is not None:
-            added = f"{comes[1]}{comes[2]}"
-            mended.append(added)
-            changes.append(f"+ {added}")
+            mended.append(f"{comes[1]}{comes[2]}")
         elif goes is not None:
             broken.append(line[: goes.start()])
-            changes.append(f"- {line[: goes.start()]}")
         else:
             broken.append(line)
             mended.append(line)
-    return Example(name, _text(broken), _text(mended), tuple(_dedented(changes)), NEEDS.get(rule.code, ""))
+    return Example(name, _text(broken), _text(mended), tuple(_changes(broken, mended)), NEEDS.get(rule.code, ""))
 
 
 def _text(lines: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _dedented(changes: list[str]) -> Iterator[str]:
-    """Changes without the indentation that all of them have."""
-    common = min(len(one[2:]) - len(one[2:].lstrip()) for one in changes)
-    for one in changes:
-        yield one[:2] + one[2 + common :]
+def _changes(broken: list[str], mended: list[str]) -> Iterator[str]:
+    """What mends it: the lines that go and come, each with its neighbours, without the indentation that all of them have."""
+    rows = [row for row in difflib.unified_diff(broken, mended, n=1, lineterm="") if not row.startswith(("---", "+++"))]
+    common = min(len(row[1:]) - len(row[1:].lstrip()) for row in rows if row[1:].strip() and not row.startswith("@@"))
+    for number, row in enumerate(rows):
+        if not row.startswith("@@"):
+            yield f"{row[0]} {row[1 + common :]}".rstrip()
+        elif number:
+            yield "  …"
 
 
 def report_of(source: str, name: str) -> str:

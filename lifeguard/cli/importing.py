@@ -60,15 +60,20 @@ def _by_path(path: str) -> ModuleType:
     if not file.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     for module in list(sys.modules.values()):
-        known = getattr(module, "__file__", None)
-        if isinstance(known, str) and module.__name__ != "__main__" and os.path.realpath(known) == str(file):
+        if module.__name__ != "__main__" and _is_of(module, file):
             return module
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    root, name = _in_package(file)
+    if not sys.flags.safe_path and root not in sys.path:
+        sys.path.append(root)  # behind all others: a file `tempfile.py` with contracts must not hide the real one
+    if "." in name:
+        found = importlib.import_module(name)
+        if _is_of(found, file):
+            return found
+    known = name in sys.modules or importlib.util.find_spec(name.partition(".")[0]) is not None
+    called = f"{name} ({path})" if known and not _would_find(name, file) else name
+    spec = importlib.util.spec_from_file_location(called, file)
     if spec is None or spec.loader is None:
         raise ImportError("it is no Python file")
-    folder = str(file.parent)
-    if not sys.flags.safe_path and folder not in sys.path:
-        sys.path.insert(0, folder)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
@@ -77,6 +82,29 @@ def _by_path(path: str) -> ModuleType:
         del sys.modules[spec.name]
         raise
     return module
+
+
+def _is_of(module: ModuleType, file: Path) -> bool:
+    known = getattr(module, "__file__", None)
+    return isinstance(known, str) and os.path.realpath(known) == str(file)
+
+
+def _would_find(name: str, file: Path) -> bool:
+    """Whether an import of the name would give this very file."""
+    if name in sys.modules or "." in name:
+        return False
+    spec = importlib.util.find_spec(name)
+    return spec is not None and spec.origin is not None and os.path.realpath(spec.origin) == str(file)
+
+
+def _in_package(file: Path) -> tuple[str, str]:
+    """The folder from which a file can be imported, and its name there: that of its package with it, where it is in one."""
+    parts = [] if file.name == "__init__.py" else [file.stem]
+    folder = file.parent
+    while (folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return str(folder), ".".join(parts) or file.stem
 
 
 def with_submodules(module: ModuleType) -> Iterator[ModuleType]:

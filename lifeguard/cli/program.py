@@ -108,6 +108,8 @@ class Program:
         try:
             code = self._load(main)
             sys.modules["__main__"] = main
+            if sys.modules.get("__mp_main__") is self._replaced:  # where multiprocessing was imported before
+                sys.modules["__mp_main__"] = main
             self.began = True
             exec(code, vars(main))
         except BaseException as error:

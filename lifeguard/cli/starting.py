@@ -245,11 +245,7 @@ def _nox(folder: Path) -> Step:
         return Step("add", path.name, "it does not `import nox` by that name", function)
     end = _newline(text)
     before = text if text.endswith("\n") else text + end
-    extended = before + f"\n\n{function}".replace("\n", end)
-    kept = ast.parse(extended).body[: len(tree.body)]
-    if list(map(ast.dump, kept)) != list(map(ast.dump, tree.body)):
-        return Step("add", path.name, "it cannot be extended safely", function)
-    return Step("extend", path.name, why, extended)
+    return Step("extend", path.name, why, before + f"\n\n{function}".replace("\n", end))
 
 
 def _session(folder: Path) -> str:

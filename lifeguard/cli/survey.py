@@ -205,10 +205,10 @@ def _defined(woven: Woven) -> Place | None:
 
 
 def _pays(contract: Contract) -> str:
-    if contract.verb not in PAYING or (contract.verb == "transfers" and contract.to_key is not None):
+    if contract.verb not in PAYING:
         return ""
     if contract.verb == "transfers" and not (contract.to is OUTSIDE or isinstance(contract.to, tuple)):
-        return ""  # to a scope, which owes it from then on
+        return ""  # to a scope, which owes it from then on, or to another key
     return {"releases": "release", "transfers": "transfer", "rolls_back": "rollback"}[contract.verb]
 
 

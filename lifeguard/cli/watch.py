@@ -266,12 +266,16 @@ def _in_short(verdict: Verdict) -> str:
         return "was not watched: LIFEGUARD=off"
     total = {word: sum(getattr(one, name) for one in verdict.watched.values()) for name, word in _COUNTED}
     counts = [f"{number} {word}" for word, number in total.items() if number]
+    own = f"{plural(verdict.elsewhere, 'acquire')} went to scopes of its own" if verdict.elsewhere else ""
+    if not counts and own:
+        return f"balanced: {own}"
     if not counts:
         return "was watched, and made no call that has a contract (see --contracts)"
     allowed = f"; {len(verdict.allowed)} allowed" if verdict.allowed else ""
     unused = f"; {plural(len(verdict.unused), 'contract')} saw no call" if verdict.unused else ""
     how = "balanced" if verdict.balanced else plural(len(verdict.violations), "violation")
-    return f"{how}: {', '.join(counts)} ({', '.join(sorted(verdict.watched))}){allowed}{unused}"
+    more = "".join((f"; {own}" if own else "", allowed, unused))
+    return f"{how}: {', '.join(counts)} ({', '.join(sorted(verdict.watched))}){more}"
 
 
 @contextmanager

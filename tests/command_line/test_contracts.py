@@ -177,6 +177,14 @@ def test_a_graph_has_each_edge_once(folder: Path) -> None:
     assert 'k3 -.->|"part of"| k2' in arrows
 
 
+def test_a_graph_leaves_out_what_has_no_edge(tmp_path: Path) -> None:
+    """An operation that speaks of every kind opens and pays none."""
+    port = "port = Resource('port')\n@acquires(port, key='n')\ndef bind(n): ...\n"
+    write(tmp_path, "moves.py", f"from lifeguard import *\n@atomic\ndef move(): ...\n{port}")
+    assert "every resource  atomic" in command("contracts", "moves", cwd=tmp_path).stdout
+    assert "every resource" not in command("contracts", "moves", "--format", "dot", cwd=tmp_path).stdout
+
+
 def test_json(folder: Path) -> None:
     """For programs."""
     told = json.loads(command("contracts", "services", "--format", "json", cwd=folder).stdout)
@@ -212,6 +220,26 @@ def test_stand_ins(tmp_path: Path) -> None:
     assert (
         "folder  acquires  tempfile.mkdtemp  result  stand_ins.py:6  by Tempfile.mkdtemp" == ran.stdout.splitlines()[1]
     )
+
+
+def test_stand_ins_that_are_applied(tmp_path: Path) -> None:
+    """A module that applies its stand-ins itself is shown as it is declared, once."""
+    write(
+        tmp_path,
+        "applied.py",
+        """
+        from lifeguard import Resource, acquires, contracts_for
+        folder = Resource("folder")
+        @contracts_for("tempfile")
+        class Tempfile:
+            @staticmethod
+            @acquires(folder, key="result")
+            def mkdtemp(): ...
+        Tempfile.start()
+        """,
+    )
+    ran = command("contracts", "applied", cwd=tmp_path)
+    assert ["tempfile.mkdtemp"] == [line.split()[2] for line in ran.stdout.splitlines()[1:]]
 
 
 def test_payers_in_other_modules_count(tmp_path: Path) -> None:

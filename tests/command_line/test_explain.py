@@ -42,6 +42,18 @@ def test_the_example_is_short_and_without_marks(rule: Rule) -> None:
         assert "#+" not in text
 
 
+def test_what_mends_it_is_shown_in_its_place() -> None:
+    """With a line around it, so that one sees where; hunks stand apart."""
+    wanted = (
+        """  net.plug("p1", "blue")
++ net.unplug("p1")
+  net.delete("blue")
+- net.unplug("p1")"""
+    ).splitlines()
+    assert wanted == list(example(RULES["LG108"]).changes)
+    assert 1 == example(RULES["LG401"]).changes.count('- images.register(SimpleNamespace(name="nightly"))')
+
+
 def test_every_example_is_of_a_rule() -> None:
     """No example stays behind when its rule goes."""
     import lifeguard.cli
@@ -122,8 +134,9 @@ Its report
 
 Mended
 
-    - pass
-    + driver.cleanup("web")
+      except RuntimeError:
+    -     pass
+    +     driver.cleanup("web")
 '''  # noqa: E501  as it is printed
 
 

@@ -77,6 +77,19 @@ def test_nothing_watched(folder: Path) -> None:
     assert (0, "lifeguard: app.py was not watched: LIFEGUARD=off\n") == (ran.returncode, ran.stderr)
 
 
+def test_scopes_of_the_program_itself(folder: Path) -> None:
+    """What they saw is theirs, and the line says so."""
+    inside = "with scope('own'):\n    images.create('a'); images.delete('a')\n"
+    own = f"from lifeguard import scope\nfrom cloud import images\n{inside}"
+    write(folder, "own.py", own)
+    ran = command("run", "own.py", cwd=folder)
+    assert (0, "lifeguard: own.py balanced: 1 acquire went to scopes of its own\n") == (ran.returncode, ran.stderr)
+    write(folder, "both.py", own + "images.create('b'); images.delete('b')\n")
+    ran = command("run", "both.py", cwd=folder)
+    told = "lifeguard: both.py balanced: 1 acquired, 1 released (image); 1 acquire went to scopes of its own\n"
+    assert (0, told) == (ran.returncode, ran.stderr)
+
+
 def test_the_programs_own_exit_code(folder: Path) -> None:
     """A program that failed by itself keeps its exit code, and the report is still told."""
     write(folder, "fails.py", "import sys\nfrom cloud import images\nimages.create('left')\nsys.exit(5)\n")
@@ -166,6 +179,7 @@ def test_a_forked_child_is_not_judged(folder: Path) -> None:
     assert 3 == ran.returncode
     assert 1 == ran.stderr.count("violation in scope")
     assert "child" not in ran.stderr
+    assert "lifeguard: " not in ran.stderr
 
 
 def test_what_an_inner_scope_raised_and_the_program_swallowed(folder: Path) -> None:
@@ -301,6 +315,35 @@ def test_contracts_from_outside(name: str, folder: Path) -> None:
     assert ("stand_ins:Tempfile" == name) == ("2 times folder" in ran.stderr or "2 violations" in ran.stderr)
 
 
+def test_contracts_in_a_file_that_is_called_like_what_they_are_for(folder: Path) -> None:
+    """It hides nothing: neither from the stand-ins in it, nor from the program."""
+    write(folder, "contracts/tempfile.py", "import helper\n" + STAND_IN)
+    write(folder, "contracts/helper.py", "")
+    write(folder, "temporary.py", USES_TEMPFILE + "print(tempfile.gettempdir(), len(tempfile.__file__) > 0)\n")
+    ran = command("run", "--contracts", "contracts/tempfile.py", "temporary.py", cwd=folder, TMPDIR=str(folder))
+    assert (3, f"{folder} True\n") == (ran.returncode, ran.stdout), ran.stderr
+    assert "acquired  temporary.py:3 in <module> (MainThread)" in ran.stderr
+
+
+def test_contracts_in_a_file_that_is_called_like_what_the_program_imports(folder: Path) -> None:
+    """The program gets the module of the standard library, though it is imported after the contracts."""
+    write(folder, "contracts/colorsys.py", STAND_IN)
+    write(folder, "colours.py", "import colorsys\nprint(colorsys.rgb_to_hsv(0, 0, 0))\n")
+    ran = command("run", "-q", "--contracts", "contracts/colorsys.py", "colours.py", cwd=folder)
+    assert (0, "(0.0, 0.0, 0)\n", "") == (ran.returncode, ran.stdout, ran.stderr)
+
+
+def test_contracts_in_a_file_of_a_package(folder: Path) -> None:
+    """It is imported as the module that it is, so that it may import what stands beside it."""
+    write(folder, "parts/shop/__init__.py", "")
+    write(folder, "parts/shop/kinds.py", "from lifeguard import Resource\nfolder = Resource('folder')\n")
+    write(folder, "parts/shop/temp.py", STAND_IN.replace('folder = Resource("folder")', "from .kinds import folder"))
+    write(folder, "temporary.py", USES_TEMPFILE)
+    ran = command("run", "--contracts", "parts/shop/temp.py", "temporary.py", cwd=folder, TMPDIR=str(folder))
+    assert 3 == ran.returncode, ran.stderr
+    assert "1 violation in scope" in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "code", "complaint"),
     [
@@ -386,6 +429,7 @@ def test_reports_in_every_format(folder: Path) -> None:
     for _ in range(2):
         ran = command("run", "--journal", "all.jsonl", *options, "app.py", cwd=folder)
         assert 3 == ran.returncode, ran.stderr
+        assert "  acquired  app.py:5 in nightly (MainThread)" in ran.stderr.splitlines()
     for file in files:
         assert "left" in (folder / file).read_text(encoding="utf-8")
     told = json.loads((folder / "leaks.json").read_text())

@@ -21,7 +21,7 @@ PROGRAMS = {
     "what it finds": """
         import sys, __main__
         print(__name__, __file__, __package__, __spec__, __doc__, __cached__, type(__loader__).__name__, __builtins__)
-        print(sys.argv, sys.path[0], __main__ is sys.modules["__main__"], __main__.__file__, sorted(vars(__main__)))
+        print(sys.argv, sys.path, __main__ is sys.modules["__main__"], __main__.__file__, sorted(vars(__main__)))
     """,
     "annotations at its top": "a: int = 1\nprint(__annotations__)",
     "no future of ours": "def f(a: int): ...\nprint(f.__annotations__)",
@@ -114,6 +114,14 @@ PROGRAMS = {
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 print(pool.map(work, [1, 2]))
     """,
+    "spawns after it has changed its folder": """
+        import multiprocessing, os
+        def work(n): return n + 1
+        if __name__ == "__main__":
+            os.chdir("/")
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                print(pool.map(work, [1, 2]))
+    """,
 }
 
 FOR_POSIX = {
@@ -139,7 +147,12 @@ FOR_POSIX = {
         one = context.Process(target=queue.put, args=("child",)); one.start()
         print(queue.get()); one.join(); print(one.exitcode)
     """,
-    "is interrupted": "import os, signal; os.kill(os.getpid(), signal.SIGINT)\nwhile True: pass",
+    "is interrupted": """
+        import os, signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have its background jobs ignore it
+        os.kill(os.getpid(), signal.SIGINT)
+        while True: pass
+    """,
     "interrupts itself": "raise KeyboardInterrupt",
     "is interrupted, and has an excepthook": "import sys; sys.excepthook = lambda *told: print('mine')\nraise KeyboardInterrupt",
     "is terminated": "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
@@ -218,6 +231,45 @@ def test_a_module(words: tuple[str, ...], tmp_path: Path) -> None:
     same(tmp_path, *words)
 
 
+SPAWNS = """
+import multiprocessing
+from multiprocessing import Manager
+
+def work(n): return n + 1, __name__
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool, Manager() as manager:
+        print(pool.map(work, manager.list([1, 2])))
+"""
+
+
+@pytest.mark.parametrize("words", [("-m", "spawning"), ("-m", "shop.deep")])
+def test_a_module_that_spawns(words: tuple[str, ...], tmp_path: Path) -> None:
+    """A new process finds the program by its name."""
+    for path in ("spawning.py", "shop/__init__.py", "shop/deep.py"):
+        write(tmp_path, path, "" if path.endswith("__init__.py") else SPAWNS)
+    assert 0 == same(tmp_path, *words)[0]
+
+
+def test_multiprocessing_that_was_imported_before(tmp_path: Path) -> None:
+    """Contracts from outside may have done that; it still finds the program and not our command."""
+    write(tmp_path, "of_queue.py", "import multiprocessing\n" + STAND_IN)
+    write(tmp_path, "app.py", "import sys; print(sys.modules['__mp_main__'] is sys.modules['__main__'], __name__)")
+    ran = command("run", "-q", "--contracts", "of_queue", "app.py", cwd=tmp_path)
+    assert (0, "True __main__\n", "") == (ran.returncode, ran.stdout, ran.stderr)
+
+
+STAND_IN = """
+from lifeguard import Resource, acquires, contracts_for
+folder = Resource("folder")
+@contracts_for("tempfile")
+class Tempfile:
+    @staticmethod
+    @acquires(folder, key="result")
+    def mkdtemp(): ...
+"""
+
+
 @pytest.mark.parametrize("words", [("-m", "nothing"), ("-m", "shop.nothing"), ("-m", "nothing.at_all"), ("-m", "bare")])
 def test_a_module_that_is_not_there(words: tuple[str, ...], tmp_path: Path) -> None:
     """One line that says so, and exit code 1, as Python has it."""
@@ -294,6 +346,11 @@ def test_frames_of_watched_calls_are_hidden(tmp_path: Path) -> None:
     files = re.findall(r'File "(.*)", line', ran.stderr)
     assert [str(tmp_path / "app.py"), str(tmp_path / "cloud.py")] == files
     assert "<lifeguard" in command("run", "-q", "app.py", cwd=tmp_path, LIFEGUARD_TRACEBACK="1").stderr
+    chained = "try:\n    images.delete('stuck')\nexcept OSError as error:\n    raise ValueError from error\n"
+    write(tmp_path, "app.py", "from cloud import images\n" + chained)
+    ran = command("run", "-q", "app.py", cwd=tmp_path)
+    assert "OSError: stuck" in ran.stderr.splitlines()
+    assert "<lifeguard" not in ran.stderr
 
 
 def test_an_excepthook_that_fails(tmp_path: Path) -> None:
@@ -318,8 +375,9 @@ def test_interrupted_while_threads_run(tmp_path: Path) -> None:
         tmp_path,
         "app.py",
         """
-        import threading
+        import signal, threading
         from cloud import images
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have its background jobs ignore it
         images.create("left")
         def work():
             threading.main_thread().join()  # until Python waits for this thread
