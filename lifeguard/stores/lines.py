@@ -10,7 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from types import CodeType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from lifeguard.data import field_names
 from lifeguard.keys import ObjectKey, Pattern, Tagged
@@ -25,9 +25,6 @@ from lifeguard.stores.books import SharedBook
 from lifeguard.stores.keys import KeyCodec
 from lifeguard.stores.kinds import made, settings_of
 from lifeguard.stores.rows import place_of, site_of
-
-if TYPE_CHECKING:
-    from lifeguard.kinds import Kind
 
 _CALL: Final = (
     "function",
