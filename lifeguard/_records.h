@@ -288,7 +288,7 @@ static PyObject *who_awaiting(WhoObject *self, void *unused) {
 
 static PyMemberDef who_members[] = {
     {"ident", Py_T_OBJECT_EX, offsetof(WhoObject, ident), Py_READONLY, NULL},
-    {"name", Py_T_OBJECT_EX, offsetof(WhoObject, name), Py_READONLY, NULL}, {NULL}};
+    MEMBER(WhoObject, name), {NULL}};
 
 static PyGetSetDef who_computed[] = {
     {"awaiting", (getter)who_awaiting, NULL, "The numbers of the coroutine calls that it runs inside of, the outermost first.",
