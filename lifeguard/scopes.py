@@ -393,7 +393,7 @@ class Scope(HandEvents):
         """What was found so far; after closing, the verdict's violations."""
         if self._verdict is not None:
             return self._verdict.violations
-        return self.interim(list(self.book.findings)).violations
+        return self.interim(list(self.book.now().findings)).violations
 
     def _so_far(self, found: list[Finding]) -> list[Violation]:
         covered = [(one, one.used) for one in self._allowances]
@@ -424,7 +424,7 @@ class Scope(HandEvents):
     @property
     def watched(self) -> Mapping[str, Counts]:
         """What was seen of each kind so far, by the kind's name."""
-        return self._verdict.watched if self._verdict is not None else account.counts(self.book)
+        return self._verdict.watched if self._verdict is not None else account.counts(self.book.now())
 
     @property
     def late(self) -> int:
@@ -435,7 +435,7 @@ class Scope(HandEvents):
         """The text report: of the verdict, or, while the scope is open, of what was found and is outstanding so far."""
         if self._verdict is not None:
             return render(self._verdict)
-        interim = replace(self.interim(list(self.book.findings)), watched=self.watched)
+        interim = replace(self.interim(list(self.book.now().findings)), watched=self.watched)
         return render(interim, outstanding=self.outstanding)
 
     def allow(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 
-from lifeguard import Resource, Scope, acquires, releases
+from lifeguard import Resource, Scope, acquires, releases, scope
+from lifeguard.stores import Ledger
 
 image = Resource("image")
 
@@ -39,3 +40,8 @@ def create_and_raise(name: str) -> None:
 def held(watched: Scope) -> list[object]:
     """The keys of what a scope holds, whoever acquired it."""
     return sorted(str(one.key) for one in watched.outstanding)
+
+
+def watching(url: str | Ledger, name: str = "shared") -> Scope:
+    """A shared scope that only records."""
+    return scope(name, ledger=url, on_violation="record")

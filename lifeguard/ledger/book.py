@@ -119,6 +119,10 @@ class Book:
         self.nowhere_at_open = 0
         self.recorded_at_open = 0
 
+    def now(self) -> Book:
+        """Itself, as it is now, wherever it is kept."""
+        return self
+
     def watches(self, kind: Kind) -> bool:
         """Whether events of this kind are recorded here."""
         return kind not in self.ignore and (self.only is None or kind in self.only)

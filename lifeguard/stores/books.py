@@ -74,6 +74,12 @@ class SharedBook(Book):
         self.unheard = False  # it had to be judged without the database
         self.counted: dict[Kind, None] = {}  # the kinds whose tallies have changed
 
+    def now(self) -> SharedBook:
+        """Itself, with all that this process has told, and what others did."""
+        if self.world is not None and not self.closed:
+            self.world.store.ask(self.world, _catch_up, self)
+        return self
+
     def tally(self, kind: Kind) -> Tally:
         """The counters of a kind."""
         self.counted[kind] = None
@@ -135,6 +141,10 @@ class SharedBook(Book):
         for kind in [kind for kind in self.tallies if kind not in fresh]:
             del self.tallies[kind]
         self.tallies.update(fresh)
+
+
+def _catch_up(world: World, book: SharedBook) -> None:
+    world.read_findings(book)
 
 
 def settings_out(book: Book, kinds: Kinds, reach: str) -> str:

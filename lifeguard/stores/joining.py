@@ -215,11 +215,12 @@ def join(which: SharedScope | str, *, ledger: str | Ledger, reach: Reach = "cont
         UsageError: on entering: there is no such scope in that ledger, or it has been closed. Where the database cannot be
             reached, the block runs, and its events wait in a file.
     """
+    given = which
     if isinstance(which, str):
         which = SharedScope(which, "")
     if not isinstance(which, SharedScope) or not _is_ident(which.ident):
         raise DeclarationError.at_caller(
-            f"join(…) takes what shared(scope) gave, or its identity, not {repr_safely(which)}"
+            f"join(…) takes what shared(scope) gave, or its identity (32 hexadecimal digits), not {repr_safely(given)}"
         )
     if late not in ("refuse", "record"):
         raise DeclarationError.at_caller(f"join(late=…) takes 'refuse' or 'record', not {repr_safely(late)}")

@@ -124,8 +124,8 @@ def read_ledger(value: Any) -> Ledger | None:
         DeclarationError: it names no ledger.
         UsageError: a library that it needs is not installed.
     """
-    if isinstance(value, str):
-        value = Ledger(value) if value else None
+    if isinstance(value, str) and value:
+        value = Ledger(value)
     if not isinstance(value, Ledger):
         raise DeclarationError.at_caller(
             f"scope(ledger=…) takes 'memory', a URL or Ledger(url, …), not {repr_safely(value)}"

@@ -61,16 +61,21 @@ class Reaped:
         ledger: the ledger, without its password.
         dry_run: whether nothing was done.
         results: each obligation and what became of it.
+        spared: how many more there are in scopes whose own process lives, and may release them itself.
     """
 
     ledger: str
     dry_run: bool
     results: tuple[Reaping, ...]
+    spared: int = 0
 
     def __str__(self) -> str:
-        if not self.results:
-            return f"No dead process owes anything in {self.ledger}."
-        return "\n".join(map(str, self.results))
+        lines = [*map(str, self.results)]
+        if self.spared:
+            lines.append(
+                f"left alone: {self.spared} in scopes whose own process lives (living_scopes releases these, too)"
+            )
+        return "\n".join(lines) or f"No dead process owes anything in {self.ledger}."
 
     @property
     def exit_code(self) -> int:
@@ -84,6 +89,7 @@ class Reaped:
             "ledger": self.ledger,
             "dry_run": self.dry_run,
             "results": [one.as_dict() for one in self.results],
+            "spared": self.spared,
         }
 
     def as_json(self) -> str:
@@ -205,7 +211,7 @@ def reap(
         found = database.run(lambda connection: _find(connection, database))
         wanted = [one for one in reversed(found) if living_scopes or not one.scope_lives]
         results = [_reap(named, database, one, _way_for(ways, one), dry_run) for one in wanted]
-    return Reaped(named.name, dry_run, tuple(results))
+    return Reaped(named.name, dry_run, tuple(results), len(found) - len(wanted))
 
 
 def _way_for(ways: dict[tuple[str, str], list[_Way]], orphan: Orphan) -> list[_Way]:
@@ -223,7 +229,7 @@ def _way_for(ways: dict[tuple[str, str], list[_Way]], orphan: Orphan) -> list[_W
 def _reap(ledger: Ledger, database: Database, orphan: Orphan, ways: list[_Way], dry_run: bool) -> Reaping:
     by = " and ".join(way.name for way in ways)
     if not ways:
-        return Reaping(orphan, "impossible", "", f"no contract that was given releases a {orphan.kind}")
+        return Reaping(orphan, "impossible", "", f"none of the given contracts releases {orphan.kind}")
     if not all(way.usable for way in ways):
         why = "it needs more than the key: say how it is called with releases(…, call=…)"
         return Reaping(orphan, "impossible", by, why)

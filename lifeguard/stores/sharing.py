@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, update
 
@@ -22,6 +23,10 @@ from lifeguard.verdict import Verdict
 
 if TYPE_CHECKING:
     from lifeguard.scopes import Scope
+
+
+ASKED_AGAIN: Final = 0.05
+"""Seconds after which a database that does not answer is asked again, when a scope is about to be judged."""
 
 
 class Sharing:
@@ -68,13 +73,20 @@ class Sharing:
         """Nothing to do: the ledger is told."""
 
     def judging(self, scope: Scope) -> None:
-        """The scope is about to be judged."""
+        """The scope is about to be judged: what waits is written first, and from here on each step is waited for."""
+        if self._book is not None and self._book.world is not None:
+            self._book.world.judging += 1
+            store = self._book.world.store
+            until = time.monotonic() + self.ledger.patience
+            while not store.flush() and time.monotonic() < until:
+                time.sleep(ASKED_AGAIN)
 
     def closed(self, verdict: Verdict) -> None:
         """The scope has been judged, and closed."""
         book, self._book = self._book, None
         if book is None or book.world is None:
             return
+        book.world.judging -= 1
         text = json.dumps(verdict.as_dict())
         book.world.store.ask(None, _write_verdict, book, text)
         SWITCHBOARD.leave()

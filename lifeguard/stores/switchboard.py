@@ -22,7 +22,7 @@ from lifeguard.ledger.records import Act, Call, Finding, Generation, Outcome, Re
 from lifeguard.ledger.spans import Span
 from lifeguard.stores import steps as world_steps
 from lifeguard.stores.books import SharedBook
-from lifeguard.stores.store import Job, Store
+from lifeguard.stores.store import Job
 from lifeguard.stores.worlds import World
 
 Chain = tuple[Book, ...]
@@ -68,8 +68,7 @@ class Switchboard:
     @staticmethod
     def _tell(world: World, name: str, what: tuple[Any, ...], refs: Iterable[Ref] = ()) -> Any:
         """Tell a world a step, and wait as its ledger says."""
-        store: Store = world.store
-        job = store.tell(Job(name, world, what, refs), wait=store.ledger.writing == "through")
+        job = world.store.tell(Job(name, world, what, refs), wait=world.waits)
         return job.result
 
     # -- calls ------------------------------------------------------------------------------------------------------------------
@@ -118,7 +117,7 @@ class Switchboard:
             refs = [ref for act in told for ref in _refs(act)]
             matters = bool(told or spans or call.failing)
             job = Job("end", world, (*what, call.error_place), refs)
-            world.store.tell(job, wait=matters and world.store.ledger.writing == "through")
+            world.store.tell(job, wait=matters and world.waits)
             found += job.result or []
         return found
 
@@ -231,8 +230,8 @@ class Switchboard:
         """A scope is judged."""
         if not isinstance(book, SharedBook) or book.world is None:
             return Ledger.judge(LEDGER, book, error=error, ended=ended, excused=excused)
-        book.sealed = True
         job = book.world.store.tell(Job("judge", book.world, (book, error, ended, excused)), wait=True)
+        book.sealed = True  # and not before: what waits to be written came in time
         if job.result is None:
             self._judge_alone(book)
         return job.result or []

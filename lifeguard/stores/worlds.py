@@ -159,6 +159,7 @@ class World:
         self.kinds = store.kinds
         self.rows: RowCodec = store.rows
         self.process = store.process.number
+        self.judging = 0  # so many scopes of this process are being judged: their steps are waited for
         self.state: dict[str, Any] = {"scopes": {}, "version": 0, "recorded": 0, "applied": {}}
         self.shadows: dict[Span, Span] = {}  # of the spans that run here
         self.entered_at = 0  # the number of its last event when this process came in
@@ -338,6 +339,11 @@ class World:
     def _changed(self) -> None:
         """Another scope is open, or judged, or closed: other processes have to look at the scopes again."""
         self._version = self.state["version"] = self.state["version"] + 1
+
+    @property
+    def waits(self) -> bool:
+        """Whether a step is waited for until the database has committed it."""
+        return self.judging > 0 or self.store.ledger.writing == "through"
 
     def open_books(self) -> tuple[SharedBook, ...]:
         """The scopes of this process that are open."""
