@@ -41,6 +41,8 @@ SLOW = """
 tests/command_line/test_sample_project.py
 tests/faults/test_example.py tests/faults/test_plugin.py tests/pytest_plugin/test_baseline.py tests/pytest_plugin/test_reports.py
 tests/pytest_plugin/test_runners.py tests/reporting/test_journal_everything.py tests/state_machines
+tests/stores/test_distributed.py tests/stores/test_propagation_celery.py tests/stores/test_propagation_xdist.py
+tests/stores/test_same_semantics.py
 """.split()
 """What starts programs and whole test runs of its own takes as long as all the rest. The oldest Python runs it; the others do
 where arguments are given (`nox -s tests-3.13 -- -n auto`).
@@ -76,9 +78,9 @@ def install(session: nox.Session, *requirements: str) -> None:
     session.install("--force-reinstall", "--no-deps", str(ROOT))
 
 
-def run_pytest(session: nox.Session, *arguments: str) -> None:
+def run_pytest(session: nox.Session, *arguments: str, **environment: str) -> None:
     """Run pytest so that `import lifeguard` can only find what is installed."""
-    session.run("python", "-m", "pytest", *arguments, env={"PYTHONSAFEPATH": "1"})
+    session.run("python", "-m", "pytest", *arguments, env={"PYTHONSAFEPATH": "1", **environment})
 
 
 @nox.session(python=PYTHONS)
@@ -108,6 +110,13 @@ def demo_distributed(session: nox.Session) -> None:
     """Show one scope over four processes: one that is killed, and what is done about it (`-- --ledger URL` for PostgreSQL)."""
     install(session, *DATABASES)
     session.run("python", "examples/distributed/run.py", *session.posargs)
+
+
+@nox.session(python=OLDEST)
+def stores(session: nox.Session) -> None:
+    """Run the tests of the core over SQLite and PostgreSQL, and kill two hundred workers."""
+    install(session, *group("test"))
+    run_pytest(session, *ON_ALL_CORES, "tests/stores", *session.posargs, LIFEGUARD_STORES="whole")
 
 
 @nox.session(name="field-notes", python=OLDEST)

@@ -16,7 +16,7 @@ MEANINGS: Final = {
     FINE: "nothing was found",
     FAILED: "it could not be done: a file cannot be read, a module cannot be imported, …",
     USAGE: "an option or argument makes no sense, or an extra is not installed",
-    VIOLATIONS: "violations were found (contracts --strict: kinds that nobody releases)",
+    VIOLATIONS: "violations were found (contracts --strict: kinds that nobody releases; orphans, reap: something is owed)",
     DIFFERS: "verify: the verdict is another one than the live run gave",
 }
 """The codes that the help and the documentation list. 130 and 141 are the shell's own: interrupted; the reader has gone."""

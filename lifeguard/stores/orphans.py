@@ -124,8 +124,8 @@ class Orphans(Sequence[Orphan]):
 
     @property
     def exit_code(self) -> int:
-        """0 where nothing is owed, else 1."""
-        return 1 if self._found else 0
+        """0 where nothing is owed, else 3, as everywhere on the command line."""
+        return 3 if self._found else 0
 
     def as_dict(self) -> dict[str, object]:
         """Everything as JSON-ready data."""

@@ -79,8 +79,8 @@ class Reaped:
 
     @property
     def exit_code(self) -> int:
-        """0 where nothing is left, else 1."""
-        return 0 if all(one.outcome == "released" for one in self.results) else 1
+        """0 where nothing is left, else 3, as everywhere on the command line."""
+        return 0 if all(one.outcome == "released" for one in self.results) else 3
 
     def as_dict(self) -> dict[str, object]:
         """Everything as JSON-ready data."""

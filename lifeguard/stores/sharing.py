@@ -15,9 +15,10 @@ from lifeguard.errors import UsageError
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.records import Call
 from lifeguard.stores.books import SharedBook
+from lifeguard.stores.jobs import Job
 from lifeguard.stores.naming import Ledger
 from lifeguard.stores.schema import SCOPES
-from lifeguard.stores.store import Job, Store, store_of
+from lifeguard.stores.store import Store, store_of
 from lifeguard.stores.switchboard import SWITCHBOARD
 from lifeguard.verdict import Verdict
 

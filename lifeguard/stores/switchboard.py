@@ -22,7 +22,7 @@ from lifeguard.ledger.records import Act, Call, Finding, Generation, Outcome, Re
 from lifeguard.ledger.spans import Span
 from lifeguard.stores import steps as world_steps
 from lifeguard.stores.books import SharedBook
-from lifeguard.stores.store import Job
+from lifeguard.stores.jobs import Job
 from lifeguard.stores.worlds import World
 
 Chain = tuple[Book, ...]

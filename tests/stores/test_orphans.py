@@ -84,7 +84,7 @@ def test_what_a_killed_worker_owes(url: str) -> None:
             Path(one.place.file).name,
         )
         assert 0 <= one.age < 60
-        assert 1 == found.exit_code
+        assert 3 == found.exit_code
         line = str(found).splitlines()[1]
         assert f"image 'a' (held), acquired by create at {one.place}, process {one.pid} on {one.host}" in line
         told = json.loads(found.as_json())
@@ -130,7 +130,7 @@ def test_reaping_is_a_dry_run_unless_it_is_meant(url: str) -> None:
     assert [] == DONE
     assert [("would be released", "really_delete")] == [(one.outcome, one.by) for one in told.results]
     assert ["a"] == [one.key for one in orphans(url)]
-    assert (1, True) == (told.exit_code, told.dry_run)
+    assert (3, True) == (told.exit_code, told.dry_run)
 
 
 def test_the_newest_first_and_only_once(url: str) -> None:

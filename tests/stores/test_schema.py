@@ -106,7 +106,7 @@ def test_prune_takes_out_what_is_over(url: str) -> None:
         delete("i0")
     with watching(url, "open") as watched:
         create("held")
-        assert "0 scopes, 0 settled obligations and 0 processes were taken out" == str(prune(url, older_than=3600))
+        assert "taken out: 0 scopes, 0 settled obligations and 0 processes" == str(prune(url, older_than=3600))
         gone = prune(url, older_than=timedelta(0))
         assert (1, 5) == (gone.scopes, gone.settled)
         assert 1 == rows(url, "lifeguard_scopes")
