@@ -192,7 +192,9 @@ class Store:
                 if lingered or any(one.done is not None for one in batch):
                     return batch, False
                 try:
-                    if self.ledger.writing == "through":  # a call has begun: it may end at once, in the same transaction
+                    if (
+                        self.ledger.writing == "through"
+                    ):  # a call has begun: it may end at once, in the same transaction
                         job = self._jobs.get(timeout=LINGER)
                     else:
                         lingered = True
