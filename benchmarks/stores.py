@@ -18,10 +18,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 import lifeguard
 from benchmarks.measuring import Row
@@ -30,7 +31,7 @@ from benchmarks.services import which
 from lifeguard import Event, Resource, Verdict, acquires, releases, scope
 from lifeguard.ledger.records import Call
 from lifeguard.stores import Ledger, let_go
-from lifeguard.stores.database import Database
+from lifeguard.stores.database import Database, in_transaction
 
 PROCESSES = 8
 AT_ONCE = 500
@@ -86,8 +87,8 @@ def plainly(url: str, pairs: int, batch: int) -> float:
         for start in range(0, pairs, batch):
             some: Any = names[start : start + batch]
             for statement in (insert, update):
-                with connection.begin():
-                    connection.execute(statement, some if batch > 1 else some[0])
+                values = some if batch > 1 else some[0]
+                in_transaction(connection, partial(Connection.execute, statement=statement, parameters=values))
         return time.perf_counter() - began
 
 
