@@ -75,6 +75,11 @@ def prepare(url: str) -> None:
         connection.execute(text(f"CREATE TABLE plain ({columns})"))
 
 
+def _execute(statement: Any, values: list[dict[str, str]], connection: Connection) -> None:
+    for one in values:
+        connection.execute(statement, one)
+
+
 def plainly(url: str, pairs: int, batch: int) -> float:
     """Rows inserted and updated; gives the seconds that it took."""
     database = Database(Ledger(url))
@@ -87,8 +92,7 @@ def plainly(url: str, pairs: int, batch: int) -> float:
         for start in range(0, pairs, batch):
             some: Any = names[start : start + batch]
             for statement in (insert, update):
-                values = some if batch > 1 else some[0]
-                in_transaction(connection, partial(Connection.execute, statement=statement, parameters=values))
+                in_transaction(connection, partial(_execute, statement, some))
         return time.perf_counter() - began
 
 

@@ -44,7 +44,7 @@ programs.renumbered = _renumbered
 @pytest.fixture(autouse=True)
 def _another_home(tmp_path: Path) -> Iterator[None]:
     url = os.environ["LIFEGUARD_TEST_LEDGER"].replace("FOLDER", str(tmp_path))
-    HOME["ledger"] = Ledger(url, writing=os.environ.get("LIFEGUARD_TEST_WRITING", "through"))  # type: ignore[arg-type]
+    HOME["ledger"] = Ledger(url, patience=60, writing=os.environ.get("LIFEGUARD_TEST_WRITING", "through"))  # type: ignore[arg-type]
     yield
     HOME.clear()
     let_go()
