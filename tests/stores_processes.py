@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,15 @@ from pathlib import Path
 WORKERS = Path(__file__).with_name("stores_workers.py")
 
 
+def environment() -> dict[str, str]:
+    """Of a process that imports from the folder of the tests, whatever Python was told of scripts' folders."""
+    return {**os.environ, "PYTHONPATH": str(WORKERS.parent)}
+
+
 def start(name: str, *arguments: str) -> subprocess.Popen[str]:
     """A worker, as a process of its own."""
     command = [sys.executable, str(WORKERS), name, *arguments]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment())
 
 
 def run(name: str, *arguments: str) -> int:

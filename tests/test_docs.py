@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import linecache
+import os
 import re
 import subprocess
 import sys
@@ -66,7 +67,12 @@ def run_here(page: str) -> list[str]:
 
 def run(page: str) -> list[tuple[int, re.Match[str] | None, str]]:
     """Run a page in a fresh interpreter; give for each block of Python its line, the output shown below it, and the real one."""
-    ran = subprocess.run([sys.executable, "-W", "error", __file__, page], capture_output=True, text=True)
+    command = [sys.executable, "-W", "error", __file__, page]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parent),
+    }  # whatever Python was told of scripts' folders
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert not ran.returncode, ran.stderr
     printed = iter(json.loads(ran.stdout))
     found = []

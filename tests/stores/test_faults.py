@@ -17,7 +17,7 @@ import pytest
 from findings import said
 from postgresql import PostgreSQL
 from stores_elsewhere import create, delete, held, watching
-from stores_processes import start
+from stores_processes import environment, start
 
 import lifeguard.stores.processes as processes
 from lifeguard import scope
@@ -46,7 +46,11 @@ def test_a_worker_is_killed_at_any_moment(url: str) -> None:
         must_not: set[str] = set()
         for seed in range(ROUNDS):
             done = subprocess.run(
-                [sys.executable, str(VICTIM), url, which, str(seed)], stdout=subprocess.PIPE, text=True, check=False
+                [sys.executable, str(VICTIM), url, which, str(seed)],
+                stdout=subprocess.PIPE,
+                text=True,
+                check=False,
+                env=environment(),
             )
             assert -signal.SIGKILL == done.returncode
             there, gone, either = settled_and_held(done.stdout)
