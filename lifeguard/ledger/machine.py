@@ -457,7 +457,8 @@ class Ledger:
             book.recorded_at_open = self._engine.recorded()
             self._compare_sample(book)
             self._engine.align(book)
-            self._engine.books[book] = None
+            if book.alone:
+                self._engine.books[book] = None
             self._engine.sampling |= book.limit is not None
             if self._recorders:
                 self._recorded("open", book)

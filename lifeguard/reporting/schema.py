@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import types
 from collections.abc import Mapping, Sequence
@@ -92,13 +93,18 @@ def _record(cls: Any) -> dict[str, Any]:
     told = {**_attributes(cls), **(_COUNTED if cls is Counts else {})}
     types_of = {one.name: _NARROWER.get((cls, one.name)) or _type(hints[one.name]) for one in fields(cls)}
     properties = {name: {**found, "description": told.get(name, "")} for name, found in types_of.items()}
-    return {"description": (cls.__doc__ or "").strip().partition("\n\n")[0].replace("\n    ", " "), **_of(**properties)}
+    return {"description": _doc(cls).partition("\n\n")[0].replace("\n", " "), **_of(**properties)}
+
+
+def _doc(cls: Any) -> str:
+    """The docstring, without the indentation that Python 3.13 takes away by itself."""
+    return inspect.cleandoc(cls.__doc__ or "")
 
 
 def _attributes(cls: Any) -> dict[str, str]:
     """What the docstring of a record says of each of its fields."""
-    _, _, section = (cls.__doc__ or "").partition("Attributes:\n")
-    entries = re.findall(r"^        (\w+): (.*(?:\n {12}.*)*)", section, re.MULTILINE)
+    _, _, section = _doc(cls).partition("Attributes:\n")
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
     return {name: re.sub(r"\bNone\b", "null", " ".join(text.split())).removesuffix(".") for name, text in entries}
 
 

@@ -11,6 +11,7 @@ from stores_elsewhere import create, delete, held, watching
 from stores_processes import hear, run, say, start
 
 from lifeguard import DeclarationError, UsageError, ViolationError, scope
+from lifeguard.context import LEDGER
 from lifeguard.stores import Ledger, SharedScope, join, late_events, shared, store
 
 
@@ -106,18 +107,29 @@ def test_in_the_background(url: str) -> None:
 
 
 def test_a_judgement_waits_as_long_as_there_is_progress(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More has gathered than can be written within the patience: the scope waits for all of it; and what gathers has a bound."""
-    monkeypatch.setattr(store, "BACKLOG", 200)
-    monkeypatch.setattr(store, "AT_ONCE", 20)
-    with watching(Ledger(sqlite, writing="background", patience=0.05)) as watched:
-        waiting = []
-        for number in range(600):
+    """More has gathered than can be written within the patience: the scope waits for all of it."""
+    monkeypatch.setattr(store, "AT_ONCE", 10)
+    with watching(Ledger(sqlite, writing="background", patience=0.5)) as watched:
+        for number in range(1500):
             create(f"i{number}")
             delete(f"i{number}")
-            waiting.append(watched.book.world.store._jobs.qsize())
         create("left")
     assert ["LG101 image 'left'"] == said(watched)
-    assert max(waiting) <= 200 + 4
+    assert 1501 == watched.watched["image"].acquired
+
+
+def test_what_gathers_has_a_bound(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where very many steps wait to be written, the next call waits with them."""
+    monkeypatch.setattr(store, "BACKLOG", 200)
+    waiting = []
+    with watching(Ledger(sqlite, writing="background")) as watched:
+        jobs = watched.book.world.store._jobs  # type: ignore[attr-defined]
+        for number in range(500):
+            create(f"i{number}")
+            delete(f"i{number}")
+            waiting.append(jobs.qsize())
+    assert [] == said(watched)
+    assert 0 < max(waiting) <= 200 + 4
 
 
 def test_what_comes_after_the_verdict_is_kept(url: str) -> None:
@@ -144,6 +156,16 @@ def test_a_join_after_the_end_is_refused_or_recorded_as_late(url: str) -> None:
     with join(which, ledger=url, late="record"):
         create("late")
     assert [("acquired", "late")] == [(one.verb, one.key) for one in late_events(which, ledger=url)]
+
+
+def test_nothing_of_it_stays_in_the_memory_of_the_process(url: str) -> None:
+    """Neither of the scope nor of a join: the ledger of the process is as before."""
+    before = len(LEDGER._engine.books)
+    with watching(url) as watched, join(shared(watched), ledger=url):
+        create("a")
+        delete("a")
+    assert (before, []) == (len(LEDGER._engine.books), LEDGER.observed)
+    assert [] == [name for name in vars(LEDGER) if name in ("begin", "end", "judge")]
 
 
 def test_two_scopes_of_one_name(url: str) -> None:
