@@ -53,6 +53,7 @@ class Contract:
         raises: what the call is declared to raise.
         lost_reply: who has to see to an acquire that took effect although its caller got an error.
         retried: whoever calls it has to try again when it fails.
+        call: how it is called to release what a dead process left.
         part: of a resource that needs several releases, which one this is.
         gone: exceptions that say that the thing is not there (any more).
         idempotent: releasing again is fine.
@@ -79,6 +80,7 @@ class Contract:
     raises: Errors = ()
     lost_reply: LostReply = "excused"
     retried: bool = False
+    call: Callable[[Any], object] | None = None
     part: str | None = None
     gone: Errors = ()
     idempotent: bool = False

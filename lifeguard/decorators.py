@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 from lifeguard.contracts import (
     Contract,
@@ -142,6 +142,7 @@ def releases(
     cascade: bool | None = None,
     raises: ErrorOrErrors = (),
     retried: bool = False,
+    call: Callable[[Any], object] | None = None,
 ) -> Callable[[F], F]:
     """When the call returns, the obligation is paid, whoever owns it.
 
@@ -159,6 +160,8 @@ def releases(
         raises: what the call is declared to raise, for fault exploration.
         retried: whoever calls it has to try again when it fails: fault exploration does not excuse what a single
             failure of it leaves.
+        call: how to release what a dead process left (see `lifeguard.stores.reap`), where the key alone does not make the
+            call: given the obligation, it calls the function.
 
     Returns:
         the decorator.
@@ -183,8 +186,15 @@ def releases(
             cascade=cascade,
             raises=expect_errors(raises, "releases(raises=…)"),
             retried=expect_flag(retried, "releases(retried=…)"),
+            call=_expect_call(call),
         )
     )
+
+
+def _expect_call(call: Any) -> Callable[[Any], object] | None:
+    if call is not None and not callable(call):
+        raise DeclarationError.at_caller(f"releases(call=…) takes a function, not {repr_safely(call)}")
+    return cast("Callable[[Any], object] | None", call)
 
 
 def transfers(

@@ -38,7 +38,7 @@ class SharedBook(Book):
         judged_here: whether this process opened it.
     """
 
-    __slots__ = ("counted", "found", "ident", "judged_here", "number", "opened_by", "shared_since", "unheard", "world")
+    __slots__ = ("counted", "found", "ident", "judged_here", "number", "opened_by", "shared_since", "unheard", "world", "world_at_open")
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class SharedBook(Book):
         self.judged_here = False
         self.opened_by = 0
         self.found = 0  # so many findings were numbered
+        self.world_at_open = 0  # the number of the world's last event before
         self.shared_since = 0  # acquires of the world that were recorded before
         self.unheard = False  # it had to be judged without the database
         self.counted: dict[Kind, None] = {}  # the kinds whose tallies have changed

@@ -115,7 +115,8 @@ class Join(Scope):
                     "happens now as late events"
                 )
             world = store.world(world_ident)
-            book = world.here(self.which.ident) or fresh
+            known = world.here(self.which.ident)
+            book = known if known is not None and not known.closed else fresh
             book.number, book.sealed = row.id, row.state != "open"
             self.name = row.name
         book.observers = (*book.observers, *(one for one in self.book.observers if one not in book.observers))

@@ -130,3 +130,15 @@ def read_ledger(value: Any) -> Ledger | None:
     if not isinstance(value, Ledger):
         raise DeclarationError.at_caller(f"scope(ledger=…) takes 'memory', a URL or Ledger(url, …), not {repr_safely(value)}")
     return None if value.url == MEMORY else value
+
+
+def expect_ledger(value: Any, what: str) -> Ledger:
+    """A shared ledger, and not the memory of a process.
+
+    Raises:
+        DeclarationError: it is none.
+    """
+    ledger = read_ledger(value) if value is not None else None
+    if ledger is None:
+        raise DeclarationError.at_caller(f"{what} takes the URL of a shared ledger or Ledger(url, …), not {repr_safely(value)}")
+    return ledger

@@ -330,7 +330,7 @@ class World:
         }
         book.number = int(connection.execute(insert(SCOPES).values(**values)).inserted_primary_key[0])
         book.opened_by = self.process
-        book.shared_since = self.engine.clock.recorded
+        book.shared_since, book.world_at_open = self.engine.clock.recorded, self.engine.clock.seq
         self.enter(book)
         self._scopes[book.number] = book
         self.entered_at = self.entered_at or self.engine.clock.seq

@@ -6,10 +6,12 @@ Where the URL is that of a SQLite file, each test has a file of its own.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import programs
 import pytest
 
 from lifeguard import scopes
@@ -27,6 +29,16 @@ def _with_ledger(**settings: Any) -> Any:
 
 
 scopes.read_settings = _with_ledger
+
+
+def _renumbered(text: str, watched: Any) -> str:
+    """A report whose events are counted from the scope's first one: by the sequence of its world."""
+    since = watched.book.world_at_open
+    return NUMBERS.sub(lambda found: f"{found[1]}{int(found[2]) - since}", text)
+
+
+NUMBERS = re.compile(r"(event |^  history   |^            )(\d+)(?=[ ,);]|$)", re.MULTILINE)
+programs.renumbered = _renumbered
 
 
 @pytest.fixture(autouse=True)
