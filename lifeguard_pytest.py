@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,6 +41,7 @@ class Option:
         flag: on the command line `--lifeguard-NAME` and `--no-lifeguard-NAME`, without a value.
         many: a list, which may be given in several lines or times.
         of_scope: whether it is a parameter of `lifeguard.scope`, and goes there as it is.
+        of_run: whether it is one of the whole run, which no marker can say.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Option:
     flag: bool = False
     many: bool = False
     of_scope: bool = True
+    of_run: bool = False
 
     @property
     def ini(self) -> str:
@@ -110,6 +113,12 @@ def _number(least: int, nothing: str) -> Callable[[object], object]:
     return told
 
 
+def _part(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not 0 <= float(value) <= 1:
+        raise TypeError
+    return float(value)
+
+
 def _grace(value: object) -> object:
     return value if type(value).__name__ == "Grace" else _number(1, "off")(value)
 
@@ -135,6 +144,12 @@ def _some_of(*choices: str) -> Callable[[object], object]:
 
 def _list_or_none(value: object) -> tuple[object, ...] | None:
     return None if value is None else _list(value)
+
+
+def _paths(value: object) -> tuple[object, ...]:
+    parts: Iterable[object] = [value] if isinstance(value, str) else value  # type: ignore[assignment]
+    found = tuple(one for part in parts for one in str(part).splitlines() if one.strip())
+    return tuple(one.strip() for one in found if one.strip() != "off")
 
 
 def _path(value: object) -> object:
@@ -209,6 +224,13 @@ OPTIONS = [
         help="kinds not to watch",
     ),
     Option(
+        name="sample",
+        takes="a number from 0 to 1",
+        read=_part,
+        default=1.0,
+        help="which part of all keys to watch; a key is watched from its acquire to its end, or not at all",
+    ),
+    Option(
         name="conditions",
         takes="icontract, deal, typeguard, with commas between several",
         read=_some_of("icontract", "deal", "typeguard"),
@@ -248,8 +270,30 @@ OPTIONS = [
         of_scope=False,
         help="a file of findings that are known, and do not fail their tests",
     ),
+    Option(
+        name="report",
+        takes="the path of a file, or off",
+        read=_paths,
+        default=(),
+        many=True,
+        of_scope=False,
+        of_run=True,
+        help="a file for a report of all tests, in the format that its suffix says: .html, .json, .md, .sarif, .txt, .xml",
+    ),
+    Option(
+        name="job_summary",
+        takes="true or false",
+        read=_flag,
+        default=True,
+        flag=True,
+        of_scope=False,
+        of_run=True,
+        help="add what was found to the summary of a CI job, where GITHUB_STEP_SUMMARY names its file",
+    ),
 ]
 """Every option but the switch itself. A parameter of `lifeguard.scope` is made an option of pytest by one entry here."""
+
+_REPORT = next(option for option in OPTIONS if option.name == "report")
 
 UPDATE = "--lifeguard-update-baseline"
 
@@ -301,13 +345,19 @@ def of_the_run(option: Option, config: pytest.Config) -> tuple[object, str]:
     return option.value(given, where), where
 
 
+def placed(path: object, where: str, config: pytest.Config) -> Path:
+    """A path that an option names: relative to the folder of the ini file that says it, else to where pytest was called."""
+    by_ini = config.inipath is not None and not where.startswith("--")
+    return Path(config.inipath.parent if by_ini and config.inipath else config.invocation_params.dir, str(path))
+
+
 def marker_says_on(mark: pytest.Mark, where: str) -> bool:
     """Whether a marker switches on or off.
 
     Raises:
         pytest.UsageError: it says neither, or something that there is no option for.
     """
-    known = {option.name for option in OPTIONS} | {"off"}
+    known = {option.name for option in OPTIONS if not option.of_run} | {"off"}
     unknown = sorted(set(mark.kwargs) - known)
     if unknown:
         names = ", ".join(sorted(known))
@@ -364,6 +414,14 @@ class Run:
                 self.config.pluginmanager.register(_Refusal(str(error)), "lifeguard-refusal")
         if "lifeguard" in sys.modules:
             self.config.pluginmanager.register(_OneLine(), "lifeguard-one-line")
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say that no report was written, where one was asked for and nothing was watched."""
+        named, where = of_the_run(_REPORT, self.config)
+        if named and where == _REPORT.command and self._summary is None and not self.config.option.collectonly:
+            terminalreporter.write_line(
+                "lifeguard report: none was written, since no test was watched: see --lifeguard"
+            )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -430,8 +488,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options, and load the plugin proper if the run is switched on."""
     config.addinivalue_line(
         "markers",
-        "lifeguard(off, *, reach, on_violation, fail_fast, remember, grace, only, ignore, conditions, check_types, "
-        "journal, contracts, baseline): "
+        "lifeguard(off, *, reach, on_violation, fail_fast, remember, grace, only, ignore, sample, conditions, "
+        "check_types, journal, contracts, baseline): "
         "run the test in a scope; 'off': do not",
     )
     run = Run(config)

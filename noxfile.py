@@ -26,6 +26,11 @@ nova==34.0.0 openstack-placement SQLAlchemy<2.1 python-memcached fixtures testto
 wsgi-intercept osprofiler ddt psycopg2-binary PyMySQL testscenarios testresources oslo.vmware
 """.split()
 
+DATABASES = [
+    requirement for extra in ("sql", "postgresql") for requirement in PROJECT["project"]["optional-dependencies"][extra]
+]
+"""What ledgers in a database need."""
+
 ON_ALL_CORES = ["-n", "auto"]
 """One process of tests for each core; `nox -s tests -- -n 0` runs them in one, as a debugger needs it."""
 
@@ -33,8 +38,11 @@ ON_ALL_CORES = ["-n", "auto"]
 NOTED = "fsspec==2026.9.0 pexpect==4.9.0 ptyprocess==0.7.0 ZODB==6.4 SQLAlchemy==2.1.9 filelock==4.2.11".split()
 
 SLOW = """
+tests/command_line/test_sample_project.py
 tests/faults/test_example.py tests/faults/test_plugin.py tests/pytest_plugin/test_baseline.py tests/pytest_plugin/test_reports.py
 tests/pytest_plugin/test_runners.py tests/reporting/test_journal_everything.py tests/state_machines
+tests/stores/test_distributed.py tests/stores/test_propagation_celery.py tests/stores/test_propagation_xdist.py
+tests/stores/test_same_semantics.py
 """.split()
 """What starts programs and whole test runs of its own takes as long as all the rest. The oldest Python runs it; the others do
 where arguments are given (`nox -s tests-3.13 -- -n auto`).
@@ -70,9 +78,9 @@ def install(session: nox.Session, *requirements: str) -> None:
     session.install("--force-reinstall", "--no-deps", str(ROOT))
 
 
-def run_pytest(session: nox.Session, *arguments: str) -> None:
+def run_pytest(session: nox.Session, *arguments: str, **environment: str) -> None:
     """Run pytest so that `import lifeguard` can only find what is installed."""
-    session.run("python", "-m", "pytest", *arguments, env={"PYTHONSAFEPATH": "1"})
+    session.run("python", "-m", "pytest", *arguments, env={"PYTHONSAFEPATH": "1", **environment})
 
 
 @nox.session(python=PYTHONS)
@@ -95,6 +103,20 @@ def demo(session: nox.Session) -> None:
     """Show what lifeguard says of a service whose rollbacks have holes."""
     install(session)
     session.run("python", "examples/multi_cell_migration.py", *session.posargs)
+
+
+@nox.session(name="demo-distributed")
+def demo_distributed(session: nox.Session) -> None:
+    """Show one scope over four processes: one that is killed, and what is done about it (`-- --ledger URL` for PostgreSQL)."""
+    install(session, *DATABASES)
+    session.run("python", "examples/distributed/run.py", *session.posargs)
+
+
+@nox.session(python=OLDEST)
+def stores(session: nox.Session) -> None:
+    """Run the tests of the core over SQLite and PostgreSQL, and kill two hundred workers."""
+    install(session, *group("test"))
+    run_pytest(session, *ON_ALL_CORES, "tests/stores", *session.posargs, LIFEGUARD_STORES="whole")
 
 
 @nox.session(name="field-notes", python=OLDEST)

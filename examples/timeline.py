@@ -1,9 +1,9 @@
-"""Four moves of a server between two cells, three of them with a mistake, as one HTML page.
+"""Four moves of a server between two cells, three of them with a mistake, as one HTML page, or as any other report.
 
     python examples/timeline.py                  writes timeline.html here
-    python examples/timeline.py -o FILE          writes it elsewhere
+    python examples/timeline.py -o FILE          writes it elsewhere: .html, .json, .md, .sarif, .txt or .xml
 
-The moves are those of `multi_cell_migration.py`. Each one runs in a scope that keeps a journal; the page is made from the
+The moves are those of `multi_cell_migration.py`. Each one runs in a scope that keeps a journal; the report is made from the
 journals, as it could be made anywhere and later.
 """
 
@@ -18,7 +18,8 @@ from multi_cell.conductor import Cloud
 from multi_cell_migration import resize_and_confirm, spawn_fails
 
 from lifeguard import scope
-from lifeguard.reporting import html, replay
+from lifeguard.reporting import formats, replay
+from lifeguard.reporting.model import Report
 
 MOVES = (
     ("resize and confirm", resize_and_confirm, None),
@@ -29,8 +30,8 @@ MOVES = (
 """Name of the scope, what happens in it, and the mistake."""
 
 
-def made(folder: Path) -> str:
-    """The page.
+def made(folder: Path) -> Report:
+    """The report.
 
     Args:
         folder: where the journals are kept.
@@ -42,16 +43,18 @@ def made(folder: Path) -> str:
         with scope(name, reach="process", remember=None, on_violation="record", journal=journals[-1]):
             path(cloud)
         cloud.close()
-    return html.render(replay.read(journals, title="Four moves of a server").report)
+    return replay.read(journals, title="Four moves of a server").report
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the page and say where."""
-    parser = argparse.ArgumentParser(description="Four moves of a server between two cells, as one HTML page.")
+    """Write the report and say where."""
+    parser = argparse.ArgumentParser(
+        description="Four moves of a server between two cells, as one HTML page or other report."
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("timeline.html"), metavar="FILE")
     output: Path = parser.parse_args(arguments).output
     with tempfile.TemporaryDirectory() as folder:
-        output.write_text(made(Path(folder)), encoding="utf-8")
+        formats.write_report(made(Path(folder)), output)
     print(f"written: {output}")
     return 0
 

@@ -20,22 +20,30 @@ The layout, from the inside out; imports go inwards only:
 - `reading`, `watching`, `managers`, `weaving`: from a call to what its contracts say; a function and its contracts become
   one wrapper.
 - `decorators`, `attaching`, `binding`, `inheritance`, `blindness`: how contracts come to functions.
+- `stand_ins`: contracts by name, for configurations and command lines.
 """
 
-from lifeguard import blindness as blindness
-from lifeguard.binding import BoundContracts, contracts_for
+from __future__ import annotations
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from lifeguard import context as _context
 from lifeguard.context import Event, Observer
 from lifeguard.decorators import acquires, atomic, invariant, on_failure, releases, rolls_back, settles, transfers, uses
-from lifeguard.drift import tracks
 from lifeguard.errors import DeclarationError, LifeguardWarning, UsageError, ViolationError
-from lifeguard.inheritance import contracts_of, implements
 from lifeguard.keys import after, each
 from lifeguard.kinds import OUTSIDE, Grace, Resource, Rollback, all_of
 from lifeguard.ledger.invariants import Breach, Holding, LedgerView
-from lifeguard.predicates import held, outstanding, owner_of, released, watched
 from lifeguard.scopes import Scope, scope
 from lifeguard.speedups import SPEEDUPS
 from lifeguard.verdict import Outstanding, Verdict, Violation
+
+if _TYPE_CHECKING:
+    from lifeguard.binding import BoundContracts, contracts_for
+    from lifeguard.drift import tracks
+    from lifeguard.inheritance import contracts_of, implements
+    from lifeguard.predicates import held, outstanding, owner_of, released, watched
 
 __version__ = "0.1.0"
 
@@ -84,12 +92,48 @@ __all__ = [
 ]
 
 
-def _claim_names() -> None:
+_LATER = {
+    "BoundContracts": "binding",
+    "contracts_for": "binding",
+    "contracts_of": "inheritance",
+    "held": "predicates",
+    "implements": "inheritance",
+    "outstanding": "predicates",
+    "owner_of": "predicates",
+    "released": "predicates",
+    "tracks": "drift",
+    "watched": "predicates",
+}
+"""What many programs do without: the module of each is imported when the name is asked for."""
+
+
+def __getattr__(name: str) -> object:
+    """A public name that is loaded when it is used."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'lifeguard' has no attribute {name!r}")
+    value = globals()[name] = _claimed(getattr(_import_module(f"lifeguard.{_LATER[name]}"), name))
+    return value
+
+
+def __dir__() -> list[str]:
+    """All names, also those that are not loaded yet."""
+    return sorted({*globals(), *__all__})
+
+
+def _claimed(value: object) -> object:
     """Let tracebacks and reprs say `lifeguard.scope`, whichever module a public name comes from."""
-    for name in __all__:
-        value = globals()[name]
-        if hasattr(value, "__module__") and not name.isupper():
-            value.__module__ = "lifeguard"
+    if hasattr(value, "__module__"):
+        value.__module__ = "lifeguard"
+    return value
 
 
-_claim_names()
+def _prepare_to_judge(_: Scope) -> None:
+    """Load what is asked when a scope closes: who may pay what it holds, and what its contracts could not see."""
+    from lifeguard import blindness, inheritance  # noqa: F401
+
+
+_context.opening.append(_prepare_to_judge)
+
+for _name in __all__:
+    if _name not in _LATER and not _name.isupper():
+        _claimed(globals()[_name])

@@ -320,7 +320,7 @@ def _nearest(name: str, target: object) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _rebind_all() -> None:
+def _rebind_all(scope: object) -> None:
     with _lock:
         for bound in list(_applied):
             bound.rebind()

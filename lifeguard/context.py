@@ -12,11 +12,12 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar, Token
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lifeguard.data import record
+from lifeguard.data import GENERATED, record
 from lifeguard.ledger.book import Book
-from lifeguard.ledger.lanes import Lane
+from lifeguard.ledger.lanes import Flow, Lane, Who, call_around
 from lifeguard.ledger.machine import Ledger
 from lifeguard.ledger.records import Act, Call, Finding, Outcome
 from lifeguard.ledger.spans import Span
@@ -84,32 +85,69 @@ class Node:
 
 CURRENT: ContextVar[Node | None] = ContextVar("lifeguard.scope")
 SPANS: ContextVar[tuple[Span, ...]] = ContextVar("lifeguard.spans")
-AWAITING: ContextVar[tuple[int, ...]] = ContextVar("lifeguard.awaiting")
 
 FOREIGN: dict[Any, Lane] = {}
 """The lanes of contexts that have no scope of their own."""
 
-LANES: ContextVar[dict[Any, Lane]] = ContextVar("lifeguard.lanes", default=FOREIGN)
-"""The lanes of the plain events of a context (see `lifeguard.fast`): those of its current node, or `NO_LANES`."""
+_FOREIGN = Flow(FOREIGN)
+
+FLOW: ContextVar[Flow] = ContextVar("lifeguard.flow", default=_FOREIGN)
+"""The lanes of the plain events of a context (see `lifeguard.fast`), those of its current node or `NO_LANES`, and the watched
+call of a coroutine function that it is inside of.
+"""
 
 NO_LANES: dict[Any, Lane] = {}
-"""In atomic and settling calls and in watched coroutines: always empty, so that all that they call takes the long way."""
+"""In atomic and settling calls: always empty, so that all that they call takes the long way."""
 
 
 def make_current(node: Node) -> Token[Node | None]:
     """Make a node current in this context."""
     token = CURRENT.set(node)
-    LANES.set(node.lanes)
+    use_lanes(node.lanes)
     return token
 
 
 def change_lanes() -> None:
     """Use the lanes of what is current now."""
     node = CURRENT.get(None)
-    if SPANS.get(()) or AWAITING.get(()):
-        LANES.set(NO_LANES)
+    if SPANS.get(()):
+        use_lanes(NO_LANES)
     else:
-        LANES.set(FOREIGN if node is None or node.gone else node.lanes)
+        use_lanes(FOREIGN if node is None or node.gone else node.lanes)
+
+
+def use_lanes(lanes: dict[Any, Lane]) -> None:
+    """Use these lanes in this context."""
+    inside = call_around(FLOW.get())
+    FLOW.set(_FOREIGN if lanes is FOREIGN and inside is None else Flow(lanes, inside))
+
+
+def enter_call(ident: int) -> Flow:
+    """A watched call of a coroutine function begins: what happens in this context from now on, and in the tasks and threads
+    that are started there, is inside of it until it is left.
+    """
+    now = FLOW.get()
+    flow = Flow(now.lanes, call_around(now), ident)
+    FLOW.set(flow)
+    return flow
+
+
+def generators_around(frame: FrameType | None) -> Iterator[int]:
+    """The numbers of the watched generators whose bodies run in a frame or around it, and wait for what is called there, as an
+    override waits for what it overrides.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(GENERATED):
+            call = getattr(frame.f_locals.get("lg_call"), "call", None)
+            if isinstance(call, Call) and call.lasts:
+                yield call.ident
+        frame = frame.f_back
+
+
+def awaiting() -> tuple[int, ...]:
+    """The numbers of the coroutine calls that a call made here and now is inside of, the outermost first."""
+    inside = call_around(FLOW.get())
+    return () if inside is None else Who(None, "", inside).awaiting
 
 
 @record
@@ -317,8 +355,8 @@ Blind = tuple[str, str, object]
 blind_spots: list[Callable[[int, Scope], Iterable[Blind]]] = []
 """Asked when a scope closes: which contracts could not see their calls since this number of the sequence (LG402)."""
 
-opening: list[Callable[[], object]] = []
-"""Called when a scope opens, before anything is recorded."""
+opening: list[Callable[[Scope], object]] = []
+"""Called with each scope that opens, before anything is recorded."""
 
 meeting: list[Callable[[object, Call], object]] = []
 """Told of the object that a call is made on, before observers are told of the call."""

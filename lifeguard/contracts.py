@@ -99,6 +99,16 @@ class Contract:
         """The kind, of a contract that speaks of one."""
         return self.kinds[0]
 
+    @property
+    def ties(self) -> tuple[Kind, ...]:
+        """The kinds of which it ties a key to another key: an owner, a parent, what it is called from then on.
+
+        What is known of one key of these depends on another one, so that a scope which watches a sample watches all of them.
+        """
+        owner = (self.to[0],) if isinstance(self.to, tuple) else ()
+        parent = (self.within[0],) if self.within is not None else ()
+        return (*owner, *parent, *(self.kinds if self.to_key is not None else ()))
+
     def expressions(self) -> Iterator[KeyExpression | Condition | AmountExpression | PatternExpression]:
         """Everything that is read from a call."""
         for one in (self.key, self.when, self.amount, self.to_key, *(expression for _, expression in self.about)):

@@ -287,7 +287,7 @@ class Drift:
 
     def _say(self, seen: _Seen, tracker: Tracker, key: Key, text: str, call: Call | None) -> None:
         which = (id(seen), tracker, key)
-        if which in self._told:
+        if which in self._told or self._book.leaves_out(tracker.kind, key):
             return
         self._told.add(which)
         chain = call.chain if call is not None else (self._book,)

@@ -43,6 +43,8 @@ class HandEvents(ABC):
         call = Call("by hand", chain=chain, around=around, site=site, actor=actor, thread=thread)
         if error is not None:
             call.error = problem_text(error)
+        ties = [one[0] for one in (act.to, act.within) if isinstance(one, tuple)]
+        LEDGER.tie([*ties, act.kind] if act.to_key is not None else ties)
         LEDGER.begin(call)
         tell(call, Outcome.RETURNED if error is None else Outcome.RAISED, [act])
 

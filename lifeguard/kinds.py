@@ -133,6 +133,7 @@ class Resource:
     __slots__ = (
         "__weakref__",
         "_invariants",
+        "_tied",
         "_tracked",
         "again",
         "cascade",
@@ -190,6 +191,7 @@ class Resource:
         self.cascade = bool(cascade)
         self.key_type = key_type
         self._invariants: list[Invariant] = []
+        self._tied = False  # whether contracts tie its keys to others (see `Contract.ties`)
         self._tracked = False  # whether the state of some class is compared (see `lifeguard.drift`)
         _declared.add(self)
 
@@ -211,7 +213,7 @@ class Rollback:
         DeclarationError: a value of the wrong sort.
     """
 
-    __slots__ = ("__weakref__", "_invariants", "name", "order", "unseen")
+    __slots__ = ("__weakref__", "_invariants", "_tied", "name", "order", "unseen")
 
     def __init__(self, name: str, *, order: Literal["lifo"] | None = None, unseen: Unseen = "ignore") -> None:
         self.name = _name_of(name, "Rollback()")
@@ -221,6 +223,7 @@ class Rollback:
         self.order: Literal["lifo"] | None = order
         self.unseen: Unseen = unseen
         self._invariants: list[Invariant] = []
+        self._tied = order is not None  # whether its keys belong together (see `Contract.ties`)
         _declared.add(self)
 
     def __repr__(self) -> str:
@@ -233,6 +236,21 @@ class Rollback:
 
 
 Kind = Resource | Rollback
+
+
+@record
+class KindsNamed:
+    """Kinds by their names: those that there are, and those that will be declared later.
+
+    Attributes:
+        names: the names.
+    """
+
+    names: frozenset[str]
+
+    def __contains__(self, kind: object) -> bool:
+        return isinstance(kind, Resource | Rollback) and kind.name in self.names
+
 
 _declared: weakref.WeakSet[Kind] = weakref.WeakSet()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ast
+    import binascii
     import inspect
     import linecache
     import re
@@ -24,6 +25,6 @@ else:
             setattr(self, attribute, value)
             return value
 
-    ast, inspect, linecache, re = map(_Lazily, ("ast", "inspect", "linecache", "re"))
+    ast, binascii, inspect, linecache, re = map(_Lazily, ("ast", "binascii", "inspect", "linecache", "re"))
 
-__all__ = ["ast", "inspect", "linecache", "re"]
+__all__ = ["ast", "binascii", "inspect", "linecache", "re"]

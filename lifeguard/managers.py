@@ -11,7 +11,7 @@ from lifeguard.keys import Unreadable, problem_text
 from lifeguard.kinds import Kind
 from lifeguard.ledger.book import is_open
 from lifeguard.ledger.records import Act, Generation, Outcome, Verb
-from lifeguard.reading import Ending
+from lifeguard.reading import Ending, unreadable
 from lifeguard.telling import tell
 from lifeguard.watching import (
     Watched,
@@ -23,7 +23,6 @@ from lifeguard.watching import (
     raised,
     restore_awaiting,
     returned,
-    unreadable,
 )
 
 

@@ -129,6 +129,11 @@ def caller(frame: FrameType | None) -> Site | None:
     return None
 
 
+def is_step(code: CodeType) -> bool:
+    """Whether it is where asyncio's event loop runs a task or a callback."""
+    return code.co_name == "_run" and code.co_filename.endswith(_LOOP_STEPS["_run"])
+
+
 def _is_generated(code: CodeType) -> bool:
     """Whether it is what `dataclasses` writes; `python -c` has the same file name."""
     return code.co_filename == "<string>" and code.co_qualname.startswith("__create_fn__")

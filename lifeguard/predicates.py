@@ -44,13 +44,13 @@ def watched(kind: Kind) -> bool:
         kind: a resource kind or a rollback.
 
     Returns:
-        False where no scope is open, none of them watches the kind, or `LIFEGUARD=off` is set.
+        False where no scope is open, none of them watches the kind or all of its keys (`sample=`), or `LIFEGUARD=off` is set.
 
     Raises:
         DeclarationError: it is no kind.
     """
     expect_kinds((kind,), "watched(…)")
-    return _watched(kind)
+    return _watched(kind, None)
 
 
 def held(kind: Kind, key: object) -> bool:
@@ -72,7 +72,7 @@ def held(kind: Kind, key: object) -> bool:
     """
     found = _find(kind, key, "held(…)")
     if found is None:
-        return not _watched(kind)
+        return not _watched(kind, identify(key))
     return is_open(found)
 
 
@@ -134,10 +134,12 @@ def outstanding(kind: Kind) -> tuple[Obligation, ...]:
     return tuple(account.outstanding(one) for one in LEDGER.held(kind, context.chain()[0]) if not one.seeded)
 
 
-def _watched(kind: Kind) -> bool:
+def _watched(kind: Kind, key: Key | None) -> bool:
+    """Whether a scope here records what happens to a key; without one, to every key of the kind."""
     if not OPEN or switch() == "off":
         return False
-    return any(not book.sealed and book.watches(kind) for book in context.chain()[0])
+    books = [book for book in context.chain()[0] if not book.sealed and book.watches(kind)]
+    return any(not book.samples(kind) if key is None else book.takes(kind, key) for book in books)
 
 
 def _find(kind: Kind, key: object, what: str) -> Generation | None:

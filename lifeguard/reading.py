@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from lifeguard.context import LEDGER
 from lifeguard.contracts import Contract
 from lifeguard.data import record
 from lifeguard.extensions import load
@@ -22,7 +23,7 @@ from lifeguard.keys import (
 )
 from lifeguard.kinds import OUTSIDE, Kind, Outside, Rollback
 from lifeguard.ledger.book import Book
-from lifeguard.ledger.records import Act, Ref, Subject, Verb
+from lifeguard.ledger.records import Act, Call, Ref, Subject, Verb
 from lifeguard.ledger.spans import Choice
 
 if TYPE_CHECKING:
@@ -79,7 +80,12 @@ class Reading:
 
     # -- at the begin -----------------------------------------------------------------------------------------------------------
 
-    def _keys_now(self) -> tuple[Key, ...]:
+    def take_subjects(self, values: tuple[object, ...]) -> None:
+        """Take what the call is about as it was when it began, and not as it is now."""
+        about = zip(self.contract.about, values, strict=True)
+        self._about = tuple([expression.begun(value) for (_, expression), value in about])
+
+    def keys_now(self) -> tuple[Key, ...]:
         """The keys, as far as they are known before the call; what cannot be read is told at the end."""
         contract = self.contract
         key = contract.key
@@ -96,11 +102,11 @@ class Reading:
         """The resources that the call will release, hand over, use or roll back."""
         if self.contract.verb not in _NAMING:
             return []
-        return [(self.contract.kind, key) for key in self._keys_now()]
+        return [(self.contract.kind, key) for key in self.keys_now()]
 
     def failing(self) -> list[Ref]:
         """The rollbacks that will be owed should the call fail."""
-        return [(self.contract.kind, key) for key in self._keys_now()] if self.contract.verb == "on_failure" else []
+        return [(self.contract.kind, key) for key in self.keys_now()] if self.contract.verb == "on_failure" else []
 
     # -- at the end -------------------------------------------------------------------------------------------------------------
 
@@ -272,6 +278,28 @@ class Reading:
             matches,
             self.subjects(ending) if contract.about else None,
         )
+
+
+def is_left_out(contracts: Iterable[Contract], arguments: Arguments, key: object) -> bool:
+    """Whether a call does nothing but release, hand over or use what no open scope has in its sample.
+
+    Args:
+        contracts: the contracts of the function.
+        arguments: what they read.
+        key: the key of its one contract, where that was read already.
+    """
+    for contract in contracts:
+        if contract.verb not in ("releases", "transfers", "uses") or contract.to_key is not None:
+            return False
+        keys = Reading(contract, arguments, key).keys_now()
+        if not keys or any(LEDGER.is_watched(contract.kind, one) for one in keys):
+            return False
+    return True
+
+
+def unreadable(call: Call, contract: Contract, problem: Unreadable) -> str:
+    """The text of an LG401."""
+    return f"{contract} on {call.function}: {problem.source} could not be read: {problem.problem}"
 
 
 def _paired(acts: list[Act], keys: tuple[Key, ...], expression: KeyExpression) -> list[tuple[Act, Key]]:

@@ -54,13 +54,18 @@ def _name_of_place() -> str:
 class Scope(HandEvents):
     """The span over which everything that was acquired must be settled. Made by `lifeguard.scope`."""
 
+    judges = True
+    """Whether it judges at its end; a join of a scope of another process does not."""
+
     def __init__(self, name: str | None, settings: Settings) -> None:
         self._settings = settings
         self._given_name = name
         self.name = name if name is not None else _name_of_place()
         self.reach: Reach = settings.reach
         self.inert = False  # in a forked child
-        self.book = Book(self.name, remember=settings.remember, only=settings.only, ignore=settings.ignore)
+        self.book = Book(
+            self.name, remember=settings.remember, only=settings.only, ignore=settings.ignore, sample=settings.sample
+        )
         self._state: Literal["new", "open", "closed"] = "new"
         self.outer: Node | None = None
         self._entered: tuple[Node, Token[Node | None]] | None = None  # by its with-block
@@ -94,7 +99,7 @@ class Scope(HandEvents):
             )
         self.outer = living(CURRENT.get(None))
         for prepare in context.opening:
-            prepare()
+            prepare(self)
         for opening in context.moments(self, "opening"):
             opening(self)
         self._state = "open"
@@ -354,10 +359,10 @@ class Scope(HandEvents):
             ended=ended,
             excused=lambda *what: any(one.would_cover(*what) for one in self._allowances),
         )
-        unused = Names([ask(since, self) for ask in context.unused_contracts])
+        unused = Names([ask(since, self) for ask in context.unused_contracts] if self.book.alone else ())
         findings, allowed = sift(self.book.findings, self._allowances)
         for one in self._allowances:
-            if not one.used and error is None and switch() != "off":
+            if not one.used and error is None and self.book.limit is None and switch() != "off":
                 for finding in LEDGER.complain((self.book,), "LG403", f"nothing was found of: {one}", about=one):
                     finding.place = one.place
                     findings.append(finding)
@@ -388,7 +393,7 @@ class Scope(HandEvents):
         """What was found so far; after closing, the verdict's violations."""
         if self._verdict is not None:
             return self._verdict.violations
-        return self.interim(list(self.book.findings)).violations
+        return self.interim(list(self.book.now().findings)).violations
 
     def _so_far(self, found: list[Finding]) -> list[Violation]:
         covered = [(one, one.used) for one in self._allowances]
@@ -400,7 +405,7 @@ class Scope(HandEvents):
     def interim(self, found: list[Finding]) -> Verdict:
         """Some findings of a scope that is still open, as a verdict."""
         told = tuple(one for one in self._so_far(found) if one.severity == "error")
-        return Verdict(self.name, ended="open", violations=told, remember=self.book.remember)
+        return Verdict(self.name, ended="open", violations=told, remember=self.book.remember, sample=self.book.sample)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -419,7 +424,7 @@ class Scope(HandEvents):
     @property
     def watched(self) -> Mapping[str, Counts]:
         """What was seen of each kind so far, by the kind's name."""
-        return self._verdict.watched if self._verdict is not None else account.counts(self.book)
+        return self._verdict.watched if self._verdict is not None else account.counts(self.book.now())
 
     @property
     def late(self) -> int:
@@ -430,7 +435,7 @@ class Scope(HandEvents):
         """The text report: of the verdict, or, while the scope is open, of what was found and is outstanding so far."""
         if self._verdict is not None:
             return render(self._verdict)
-        interim = replace(self.interim(list(self.book.findings)), watched=self.watched)
+        interim = replace(self.interim(list(self.book.now().findings)), watched=self.watched)
         return render(interim, outstanding=self.outstanding)
 
     def allow(
@@ -514,6 +519,7 @@ def scope(
     remember: int | None = 1024,
     only: Iterable[Kind] | None = None,
     ignore: Iterable[Kind] = (),
+    sample: float = 1.0,
     on_leak: Callable[[Outstanding], object] | None = None,
     observers: Iterable[Observer] = (),
     journal: str | os.PathLike[str] | None = None,
@@ -539,6 +545,10 @@ def scope(
             release; None for all, 0 for none.
         only: the kinds to watch; None for all. What is not watched here goes to the scope around.
         ignore: kinds not to watch.
+        sample: which part of all keys to watch, from 0 to 1, for programs that make too many calls to watch them all: a key
+            is watched from its acquire to its end, or not at all, in every process alike. What ties keys together (owners,
+            parents, kinds with `to_key=`, rollbacks in order) is watched whole; invariants are not checked. A key that
+            is left out here goes to the scope around, as a kind does.
         on_leak: called with each `Outstanding` after the verdict is fixed.
         observers: who is told of every watched call (see `Observer`); such a scope is slower.
         journal: a file that everything is written to as it happens, as JSON lines, behind what stands there already;
@@ -567,6 +577,7 @@ def scope(
         remember=remember,
         only=only,
         ignore=ignore,
+        sample=sample,
         on_leak=on_leak,
         observers=observers,
         journal=journal,

@@ -33,6 +33,7 @@ class Settings:
     remember: int | None
     only: tuple[Kind, ...] | None
     ignore: tuple[Kind, ...]
+    sample: float
     on_leak: Callable[[Outstanding], object] | None
     observers: tuple[Observer, ...]
     journal: str | None
@@ -63,6 +64,7 @@ def read_settings(
     remember: int | None,
     only: Iterable[Kind] | None,
     ignore: Iterable[Kind],
+    sample: float,
     on_leak: Callable[[Outstanding], object] | None,
     observers: Iterable[Observer],
     journal: str | os.PathLike[str] | None,
@@ -93,10 +95,11 @@ def read_settings(
         remember=remember,
         only=_kinds(only, "only") if only is not None else None,
         ignore=_kinds(ignore, "ignore"),
+        sample=_sample(sample),
         on_leak=on_leak,
         observers=_observers(observers),
         journal=_journal(journal),
-        ledger=_ledger(ledger, fail_fast=fail_fast, journal=journal),
+        ledger=_ledger(ledger, fail_fast=fail_fast, journal=journal, sample=sample),
         conditions=_conditions(conditions),
         check_types=_check_types(check_types),
     )
@@ -113,6 +116,15 @@ def _kinds(value: Iterable[Kind], what: str) -> tuple[Kind, ...]:
         raise DeclarationError.at_caller(f"scope({what}=…) takes a list of kinds, not {repr_safely(value)}") from None
 
 
+def _sample(value: Any) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1:
+        raise DeclarationError.at_caller(
+            f"scope(sample=…) takes a number from 0 to 1 (0.01 for a hundredth of all keys), not {repr_safely(value)}"
+        )
+    return float(value)
+
+
 def _journal(value: Any) -> str | None:
     if value is None:
         return None
@@ -126,14 +138,20 @@ def _journal(value: Any) -> str | None:
     return os.path.abspath(path)
 
 
-def _ledger(value: object, *, fail_fast: bool, journal: object) -> Any:
+def _ledger(value: object, *, fail_fast: bool, journal: object, sample: float) -> Any:
     if value == "memory":
         return None
     ledger = load("ledger")(value)
     if ledger is None:
         return None
     if journal is not None:
-        raise DeclarationError.at_caller("scope(journal=…) and a shared ledger: the ledger is a journal of all processes")
+        raise DeclarationError.at_caller(
+            "scope(journal=…) and a shared ledger: the ledger is a journal of all processes"
+        )
+    if sample != 1:
+        raise DeclarationError.at_caller(
+            "scope(sample=…) and a shared ledger: what was left out would have to be known to all processes"
+        )
     if fail_fast and ledger.writing != "through":
         raise DeclarationError.at_caller(
             "scope(fail_fast=True) needs a ledger that is written through: in the background nothing is known at the call"

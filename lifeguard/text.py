@@ -1,4 +1,7 @@
-"""The text report: a function over the verdict. Plain at any width; the same data stands in `Verdict.as_dict`."""
+"""The text report: a function over the verdict. Plain at any width; the same data stands in `Verdict.as_dict`.
+
+What one finding says is made here once, as labelled fields (`fields`), for this text and for every format of a report.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ KEYS_SHOWN = 5
 UNUSED_SHOWN = 8
 """So many contracts that saw no call are named."""
 
-_LABEL = 10
+LABEL = 10
+"""So many columns are kept for the label of a field."""
+
 _ONE = 1
 
 
@@ -33,28 +38,30 @@ def render_violation(violation: Violation) -> str:
     """One violation as text, in the order: rule, what, owed, done, why here, acquired, history, with it, how to mend
     it.
     """
-    return "\n".join(_violation(violation, (violation,)))
+    return "\n".join(_violation((violation,)))
 
 
 def _plural(number: int, word: str) -> str:
     return f"{number} {word}" if number == _ONE else f"{number} {word}s"
 
 
-def _lines(verdict: Verdict, outstanding: Iterable[Outstanding]) -> Iterator[str]:
+def headline(verdict: Verdict) -> str:
+    """How a scope came out, in one line."""
     how = {"normally": "which ended normally", "open": "which is still open"}.get(
         verdict.ended, f"which was left by {verdict.ended}"
     )
     if verdict.violations:
-        yield f"{_plural(len(verdict.violations), 'violation')} in scope {verdict.scope!r}, {how}"
-    elif verdict.ended == "open":
-        yield f"scope {verdict.scope!r}, {how}"
-    else:
-        yield f"scope {verdict.scope!r} balanced" + (
-            f", though it was left by {verdict.ended}" if verdict.error else ""
-        )
-    for group in _grouped(verdict.violations):
+        return f"{_plural(len(verdict.violations), 'violation')} in scope {verdict.scope!r}, {how}"
+    if verdict.ended == "open":
+        return f"scope {verdict.scope!r}, {how}"
+    return f"scope {verdict.scope!r} balanced" + (f", though it was left by {verdict.ended}" if verdict.error else "")
+
+
+def _lines(verdict: Verdict, outstanding: Iterable[Outstanding]) -> Iterator[str]:
+    yield headline(verdict)
+    for group in grouped(verdict.violations):
         yield ""
-        yield from _violation(group[0], group)
+        yield from _violation(group)
     held = list(outstanding)
     if held:
         yield ""
@@ -70,7 +77,7 @@ def _lines(verdict: Verdict, outstanding: Iterable[Outstanding]) -> Iterator[str
         yield from seen
 
 
-def _grouped(violations: tuple[Violation, ...]) -> list[tuple[Violation, ...]]:
+def grouped(violations: Iterable[Violation]) -> list[tuple[Violation, ...]]:
     """Those that say the same of different keys acquired in one line, together."""
     found: dict[object, list[Violation]] = {}
     for violation in violations:
@@ -99,55 +106,78 @@ def _of_each(violation: Violation, text: str) -> str:
     return text.replace(f"{violation.kind} {violation.key_text}", f"each {violation.kind}")
 
 
-def _field(label: str, text: str) -> Iterator[str]:
-    first, *rest = text.split("\n")
-    yield f"  {label:<{_LABEL}}{first}"
-    for line in rest:
-        yield f"  {'':<{_LABEL}}{line}"
+def _violation(group: tuple[Violation, ...]) -> Iterator[str]:
+    yield title(group[0])
+    yield f"  {message(group)}"
+    for label, text in fields(group):
+        first, *rest = text.split("\n")
+        yield f"  {label:<{LABEL}}{first}"
+        for line in rest:
+            yield f"  {'':<{LABEL}}{line}"
 
 
-def _violation(violation: Violation, group: tuple[Violation, ...]) -> Iterator[str]:
-    many = len(group) > 1
-    yield f"{violation.code} {violation.name}" + (f" ({violation.cwe})" if violation.cwe else "")
+def title(violation: Violation) -> str:
+    """The rule that was broken: its code, name and weakness."""
+    return f"{violation.code} {violation.name}" + (f" ({violation.cwe})" if violation.cwe else "")
+
+
+def message(group: tuple[Violation, ...]) -> str:
+    """What happened, of one finding or of several that say the same of different keys."""
+    first = group[0]
+    if len(group) == _ONE or not first.kind:
+        return first.message
+    rest = first.message.removeprefix(f"{first.kind} {first.key_text}: ")
+    return f"{len(group)} times {first.kind}: {rest}"
+
+
+def fields(
+    group: tuple[Violation, ...], *, shown: int | None = KEYS_SHOWN, all_of_it: str = "scope.violations has all"
+) -> Iterator[tuple[str, str]]:
+    """What one finding, or several that say the same of different keys, have to say beside their title and message.
+
+    Args:
+        group: the findings, as `grouped` gives them.
+        shown: so many keys are named; None for all.
+        all_of_it: what is said of the others.
+
+    Yields:
+        a label and its text; where it is a list, a line for each entry.
+    """
+    violation = group[0]
+    many = len(group) > _ONE and bool(violation.kind)
     if many:
-        rest = violation.message.removeprefix(f"{violation.kind} {violation.key_text}: ")
-        yield f"  {len(group)} times {violation.kind}: {rest}"
-        yield from _field("keys", _some((one.key_text for one in group), KEYS_SHOWN, "scope.violations has all"))
-    else:
-        yield f"  {violation.message}"
+        yield "keys", _some(dict.fromkeys(one.key_text for one in group), shown, all_of_it)
     subjects = dict.fromkeys(str(subject) for one in group for subject in one.subjects)
     if subjects:
-        yield from _field("about", _some(subjects, KEYS_SHOWN, "scope.violations has all"))
+        yield "about", _some(subjects, shown, all_of_it)
     if violation.owed:
-        yield from _field("owed", _of_each(violation, violation.owed) if many else violation.owed)
-        yield from _field(
-            "done", violation.done + (", likewise the others" if many and violation.done != "nothing" else "")
-        )
-    yield from _field("here", violation.ended)
+        yield "owed", _of_each(violation, violation.owed) if many else violation.owed
+        yield "done", violation.done + (", likewise the others" if many and violation.done != "nothing" else "")
+    yield "here", violation.ended
     if violation.acquired is not None:
         label, actor = "acquired", ""
         if violation.history:
             label = _BEGINNINGS.get(violation.history[0].verb, label)
             actor = ", ".join(dict.fromkeys(one.history[0].actor for one in group))
-        yield from _field(label, f"{violation.acquired}" + (f" ({actor})" if actor else ""))
+        yield label, f"{violation.acquired}" + (f" ({actor})" if actor else "")
     elif violation.history and violation.history[0].actor:
         first = violation.history[0]
         actors = ", ".join(dict.fromkeys(one.history[0].actor for one in group))
-        yield from _field(_BEGINNINGS.get(first.verb, "acquired"), f"in {actors}, by {first.function}")
+        yield _BEGINNINGS.get(first.verb, "acquired"), f"in {actors}, by {first.function}"
     elif violation.place is not None:
-        yield from _field("at", str(violation.place))
+        yield "at", str(violation.place)
     if violation.history:
         head = [f"of {violation.key_text}, like those of the other {len(group) - 1}:"] if many else []
-        yield from _field("history", "\n".join([*head, *_history(violation)]))
+        yield "history", "\n".join([*head, *_history(violation)])
     if violation.children:
-        yield from _field("with it", "\n".join(violation.children))
+        yield "with it", "\n".join(violation.children)
     if violation.also:
-        yield from _field("also", "\n".join(violation.also))
+        yield "also", "\n".join(violation.also)
     if violation.hint:
-        yield from _field("hint", violation.hint)
-    yield from _field("fix", violation.fix)
+        yield "hint", violation.hint
+    yield "fix", violation.fix
     if violation.allow:
-        yield from _field("or allow", _of_any(violation) if many else violation.allow)
+        yield "or allow", _of_any(violation) if many else violation.allow
 
 
 def _of_any(violation: Violation) -> str:
@@ -165,9 +195,10 @@ _BEGINNINGS = {
 """How a history may begin, other than by an acquire, and what the place of that is called."""
 
 
-def _some(texts: Iterable[str], shown: int, where: str) -> str:
+def _some(texts: Iterable[str], shown: int | None, where: str) -> str:
     """The first of some texts, and how many more there are and where."""
     found = list(texts)
+    shown = len(found) if shown is None else shown
     more = f" and {len(found) - shown} more ({where})" if len(found) > shown else ""
     return ", ".join(found[:shown]) + more
 
@@ -177,13 +208,14 @@ def _history(violation: Violation) -> Iterator[str]:
         if violation.cut and position == _FIRST_SHOWN:
             kept = f"a history keeps its first {_FIRST_SHOWN} and last {len(violation.history) - _FIRST_SHOWN}"
             yield f"… {_plural(violation.cut, 'event')} left out: {kept}"
-        yield _entry(entry)
+        yield step(entry)
 
 
 _FIRST_SHOWN = 2
 
 
-def _entry(entry: Entry) -> str:
+def step(entry: Entry) -> str:
+    """One event of a history, in one line."""
     place = f" at {entry.place}" if entry.place is not None else ""
     note = f": {entry.note}" if entry.note else ""
     by = entry.function if entry.function == "by hand" else f"by {entry.function}"
@@ -201,12 +233,22 @@ _COUNTED = (
 )
 
 
-def summary(verdict: Verdict) -> Iterator[str]:
-    """What a scope saw, line by line: the counts of each kind, what was allowed, what it could not see."""
+def counted(counts: Counts) -> str:
+    """What was seen of one kind; empty where nothing was."""
+    return ", ".join(f"{getattr(counts, name)} {word}" for name, word in _COUNTED if getattr(counts, name))
+
+
+def summary(verdict: Verdict, *, all_of_it: str = "") -> Iterator[str]:
+    """What a scope saw, line by line: the counts of each kind, what was allowed, what it could not see.
+
+    Args:
+        verdict: what the scope has to say.
+        all_of_it: what is said of what is left out of a long list; by default, which attribute of the scope has it.
+    """
     for kind, counts in sorted(verdict.watched.items()):
-        told = [f"{getattr(counts, name)} {word}" for name, word in _COUNTED if getattr(counts, name)]
+        told = counted(counts)
         if told:
-            yield f"watched {kind}: {', '.join(told)}{_unmatched(counts, verdict.remember)}"
+            yield f"watched {kind}: {told}{_unmatched(counts, verdict.remember)}"
     if not verdict.watched and not verdict.violations and verdict.ended != "open":
         yield "watched nothing: no contract told an event to this scope"
     reasons: dict[str, list[str]] = {}
@@ -214,14 +256,20 @@ def summary(verdict: Verdict) -> Iterator[str]:
         what = f"{one.violation.code} {one.violation.kind} {one.violation.key_text}".strip()
         reasons.setdefault(one.why, []).append(what)
     for why, covered in reasons.items():
-        yield f"allowed {_some(covered, KEYS_SHOWN, 'scope.verdict.allowed has all')}: {why}"
+        yield f"allowed {_some(covered, KEYS_SHOWN, all_of_it or 'scope.verdict.allowed has all')}: {why}"
     if verdict.nowhere:
         where = 'made in threads or tasks without a scope (see reach="process")'
         yield f"{_plural(verdict.nowhere, 'acquire')} went nowhere while it was open: {where}"
     if verdict.elsewhere:
         yield f"{_plural(verdict.elsewhere, 'acquire')} went to scopes of other contexts while it was open"
     if verdict.unused:
-        yield f"contracts that saw no call: {_some(verdict.unused, UNUSED_SHOWN, 'scope.verdict.unused has all')}"
+        names = _some(verdict.unused, UNUSED_SHOWN, all_of_it or "scope.verdict.unused has all")
+        yield f"contracts that saw no call: {names}"
+    if verdict.sample < 1:
+        acquired = sum(counts.acquired for counts in verdict.watched.values())
+        left_out = sum(counts.left_out for counts in verdict.watched.values())
+        part = f"{verdict.sample * 100:.6g} %"
+        yield f"a sample of {part}: {left_out:,} of {acquired + left_out:,} acquires not watched"
     if verdict.remember == 0:
         yield "remember=0: double releases and uses after release are not told"
 

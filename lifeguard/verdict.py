@@ -191,7 +191,9 @@ class Allowed:
 
 @record
 class Counts:
-    """What a scope saw of one kind. Raised calls are not counted, except as failures."""
+    """What a scope saw of one kind. Raised calls are not counted, except as failures; `left_out` are acquires of keys that
+    are not in its sample.
+    """
 
     acquired: int = 0
     released: int = 0
@@ -201,6 +203,7 @@ class Counts:
     rolled_back: int = 0
     unmatched: int = 0
     forgotten: int = 0
+    left_out: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """The counts as JSON-ready data."""
@@ -262,6 +265,7 @@ class Verdict:
         unused: contracts that saw no call while this scope was open, though their kinds were watched or they were
             applied.
         remember: how many settled generations of a kind were remembered; None for all.
+        sample: which part of all keys it watched, 1.0 for all.
     """
 
     scope: str
@@ -275,6 +279,7 @@ class Verdict:
     elsewhere: int = 0
     unused: Sequence[str] = ()
     remember: int | None = 1024
+    sample: float = 1.0
 
     @property
     def balanced(self) -> bool:
@@ -302,4 +307,5 @@ class Verdict:
             "elsewhere": self.elsewhere,
             "unused": list(self.unused),
             "remember": self.remember,
+            "sample": self.sample,
         }

@@ -5,25 +5,24 @@ from __future__ import annotations
 import contextlib
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Token
 from types import FrameType
 from typing import Any, Final
 
 from lifeguard import context, fast
-from lifeguard.context import AWAITING, CURRENT, LANES, LEDGER, NO_LANES, PROCESS, SPANS, Attempt, Fault, Saboteur
+from lifeguard.context import CURRENT, LEDGER, NO_LANES, PROCESS, SPANS, Attempt, Fault, Saboteur
 from lifeguard.contracts import Contract
-from lifeguard.data import GENERATED
 from lifeguard.errors import ViolationError
-from lifeguard.fast import Inside, simple_of
+from lifeguard.fast import simple_of, way_of
 from lifeguard.keys import Key, KeyExpression, Unreadable, problem_text
 from lifeguard.kinds import Kind, Rollback
 from lifeguard.ledger.book import is_open
-from lifeguard.ledger.lanes import Lane, Plain
+from lifeguard.ledger.lanes import Flow, Lane, Plain, born
 from lifeguard.ledger.records import Act, Call, Generation, Outcome, Ref, Verb
 from lifeguard.ledger.spans import Span
 from lifeguard.places import Site, caller, raised_at
-from lifeguard.reading import Ending, Reading
+from lifeguard.reading import Ending, Reading, is_left_out, unreadable
 from lifeguard.roster import ROSTER, Entry
 from lifeguard.telling import own_defect, tell
 
@@ -41,6 +40,7 @@ class Woven:
     __slots__ = (
         "__weakref__",
         "active",
+        "caller",
         "classes",
         "contracts",
         "entry",
@@ -52,6 +52,7 @@ class Woven:
         "receivers",
         "simple",
         "state",
+        "way",
         "wrapper",
     )
 
@@ -66,9 +67,19 @@ class Woven:
         self.last = -1  # the ledger's number at its first watched call since a scope was last opened
         self.wrapper: weakref.ref[Any] | None = None
         self.simple = simple_of(contracts)  # what the fast lane needs; None where they are not that plain
+        self.way = way_of(name, self.simple)
+        self.caller: object = None  # the user's code that called it last, as far as its wrapper noticed
         self.classes: dict[int, tuple[weakref.ref[type], int]] = {}  # their classes, with the number of the call
         self.receivers: dict[int, weakref.ref[Any]] = {}  # the last objects that it was called on
         self.state: dict[str, Any] = {"name": name, "bound": not origin}  # outlives it, for `weaving.DROPPED`
+
+    def was_called(self, receiver: object) -> None:
+        """It was called, though nothing is told of that."""
+        if fast.find(self, receiver) is None:
+            if self.last < ROSTER.opened:
+                ROSTER.called(self, fast.CLOCK.seq)
+            if receiver is not None:
+                self.saw(receiver, fast.CLOCK.seq)
 
     def saw(self, receiver: object, when: int) -> None:
         """Remember an object that it was called on, and its class, so that what hides its methods can be found."""
@@ -111,7 +122,7 @@ class Watched:
         self.spans: tuple[Span, ...] = ()
         self.span_readings: list[tuple[Span, Reading]] = []
         self.spans_token: Token[tuple[Span, ...]] | None = None
-        self.awaiting: Token[tuple[int, ...]] | None = None
+        self.awaiting: Flow | None = None  # what is inside of it, while it is awaited
         self.problems: list[tuple[Kind | None, str]] = []
         self.handling: BaseException | None = None  # what was being handled when a rollback began
         self.saboteurs: tuple[Saboteur, ...] = ()  # who may make it fail
@@ -137,6 +148,9 @@ def begin(
         return None
     try:
         key = _begun(woven, value)
+        if LEDGER.sampling and not LEDGER.observed and is_left_out(woven.contracts, arguments, key):
+            woven.was_called(_receiver(woven, arguments))
+            return None
         if form == "sync" and woven.simple is not None and not LEDGER.observed:
             short = _begin_short(woven, arguments, key)
             if short is not None:
@@ -177,6 +191,8 @@ class Short:
 def _begin_short(woven: Woven, arguments: Mapping[str, object], key: object) -> Short | None:
     simple = woven.simple
     assert simple is not None
+    if simple.about:  # had they been plain, the wrapper would not have come here
+        return None
     lane = fast.find(woven, _receiver(woven, arguments))
     if lane is None:
         return None
@@ -212,9 +228,9 @@ def _returned_short(short: Short, result: object, frame: FrameType) -> bool:
         if lane is not short.lane or not isinstance(key, str | int):
             return False
         if simple.verb is Verb.ACQUIRE:
-            return fast.acquired(woven, woven.name, key, _receiver(woven, short.arguments), frame)
+            return fast.acquired(woven, key, _receiver(woven, short.arguments), frame)
         record = fast.released if simple.verb is Verb.RELEASE else fast.was_used
-        return short.held is not None and record(woven, woven.name, key, short.held, frame)
+        return short.held is not None and record(woven, key, short.held, frame)
     except Exception:
         return False
 
@@ -245,7 +261,7 @@ def _as_if_begun(
 def late(
     woven: Woven,
     arguments: Mapping[str, object],
-    began: int,
+    began: object,
     value: object = _NOT_READ,
     held: Plain | None = None,
 ) -> Watched | None:
@@ -254,7 +270,8 @@ def late(
     Args:
         woven: the function.
         arguments: what its contract reads.
-        began: the number of the last event when it began.
+        began: the last event when it began (see `fast.began_at`); None where `held` will do, of which nothing was told
+            yet when it began.
         value: the value of its key, where that is read at the begin.
         held: what it named then, where that was plainly held.
     """
@@ -262,44 +279,47 @@ def late(
         if not woven.active:
             return None
         site = caller(sys._getframe(1))
-        return _as_if_begun(woven, arguments, began, site, _begun(woven, value), held)
+        number = fast.began_at(began) if held is None else born(held)
+        return _as_if_begun(woven, arguments, number, site, _begun(woven, value), held)
     except Exception as error:
         own_defect(woven.name, error)
         return None
 
 
 def late_awaited(
-    woven: Woven, arguments: Mapping[str, object], began: int, inside: Inside, value: object = _NOT_READ
+    woven: Woven, arguments: Mapping[str, object], flow: Flow, value: object = _NOT_READ
 ) -> Watched | None:
     """The same for a call of a coroutine function, which has been left.
 
     Args:
         woven: the function.
         arguments: what its contract reads.
-        began: the number of the last event when it began.
-        inside: the call as it began.
+        flow: the call as it began.
         value: the value of its key, where that was read.
     """
     try:
         if not woven.active:
             return None
-        site = caller(sys._getframe(1))
-        watched = _as_if_begun(woven, arguments, began, site, _begun(woven, value), inside.held, form="async")
-        watched.call.ident = inside.ident
+        key = _begun(woven, value)
+        watched = _as_if_begun(woven, arguments, flow.began, flow.site, key, flow.held, form="async")
+        watched.call.ident = flow.ident
     except Exception as error:
         own_defect(woven.name, error)
         return None
     return watched
 
 
-def late_acquire(woven: Woven, arguments: Mapping[str, object], began: int, value: object) -> Watched | None:
+def late_acquire(
+    woven: Woven, arguments: Mapping[str, object], began: object, value: object, about: Any = None
+) -> Watched | None:
     """An acquire that was taken for plain has returned, and found no lane: it looks for one, else goes the long way.
 
     Args:
         woven: the function.
         arguments: what its contract reads.
-        began: the number of the last event when it began.
+        began: the last event when it began (see `fast.began_at`).
         value: the value of its key.
+        about: its subjects as they were when it began, behind their label.
     """
     if not woven.active:
         return None
@@ -311,9 +331,12 @@ def late_acquire(woven: Woven, arguments: Mapping[str, object], began: int, valu
         key = _begun(woven, value)
         if isinstance(key, str | int):
             lane = fast.find(woven, receiver)
-            if lane is not None and fast.acquired(woven, woven.name, key, receiver, sys._getframe(2)):
+            if lane is not None and fast.acquired(woven, key, receiver, sys._getframe(2), about):
                 return None
-        return _as_if_begun(woven, arguments, began, caller(sys._getframe(1)), key)
+        watched = _as_if_begun(woven, arguments, fast.began_at(began), caller(sys._getframe(1)), key)
+        if about is not None:
+            watched.readings[0].take_subjects(about[1:])
+        return watched
     except Exception as error:
         own_defect(woven.name, error)
         return None
@@ -330,7 +353,7 @@ def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site 
         site=site,
         actor=actor,
         thread=thread,
-        awaiting=AWAITING.get(()),
+        awaiting=context.awaiting(),
         spans=SPANS.get(()),
         receiver=id(receiver) if receiver is not None else None,
     )
@@ -338,7 +361,7 @@ def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site 
     call.nests = form in ("sync", "async", "generator")
     if form == "generator":
         call.lasts = True
-        call.awaiting += tuple(_generators_around(sys._getframe(1)))
+        call.awaiting += tuple(context.generators_around(sys._getframe(1)))
     watched = Watched(call)
     named: list[Ref] = []
     failing: list[Ref] = []
@@ -366,10 +389,9 @@ def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site 
         woven.saw(receiver, call.began)
     if spans and form != "generator":
         watched.spans_token = SPANS.set((*call.spans, *spans))
-        LANES.set(NO_LANES)
+        context.use_lanes(NO_LANES)
     if call.asynchronous and not call.lasts:
-        watched.awaiting = AWAITING.set((*call.awaiting, call.ident))
-        LANES.set(NO_LANES)
+        watched.awaiting = context.enter_call(call.ident)
     call.on = receiver
     if receiver is not None:
         for meet in context.meeting:
@@ -383,16 +405,6 @@ def _begin(woven: Woven, arguments: Mapping[str, object], form: str, site: Site 
     if watched.saboteurs:
         watched.attempt = Attempt(call, woven, arguments, _awaits(watched))
     return watched
-
-
-def _generators_around(frame: FrameType | None) -> Iterator[int]:
-    """The watched generators whose bodies run now and wait for this call, as an override waits for what it overrides."""
-    while frame is not None:
-        if frame.f_code.co_filename.startswith(GENERATED):
-            outer = frame.f_locals.get("lg_call")
-            if isinstance(outer, Watched) and outer.call.lasts:
-                yield outer.call.ident
-        frame = frame.f_back
 
 
 def _start_span(watched: Watched, contract: Contract, reading: Reading) -> list[Span]:
@@ -523,9 +535,7 @@ def _restore(watched: Watched) -> None:
 def restore_awaiting(watched: Watched) -> None:
     """What it calls from now on does not run inside of it."""
     if watched.awaiting is not None:
-        with contextlib.suppress(ValueError):
-            AWAITING.reset(watched.awaiting)
-            context.change_lanes()
+        watched.awaiting.leave()
         watched.awaiting = None
 
 
@@ -581,8 +591,3 @@ def _read(watched: Watched, ending: Ending) -> tuple[list[Act], list[tuple[Kind,
         if span.choice is None:
             span.rule = "none"
     return acts, steps, spans
-
-
-def unreadable(call: Call, contract: Contract, problem: Unreadable) -> str:
-    """The text of an LG401."""
-    return f"{contract} on {call.function}: {problem.source} could not be read: {problem.problem}"

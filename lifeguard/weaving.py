@@ -12,7 +12,6 @@ import functools
 import keyword
 import sys
 import weakref
-from _thread import get_ident
 from collections.abc import Callable, Collection, Iterator
 from types import CodeType, FunctionType
 from typing import Any
@@ -22,12 +21,11 @@ from lifeguard.contracts import Contract, contradiction
 from lifeguard.data import GENERATED, replace
 from lifeguard.enforcement import switch
 from lifeguard.errors import DeclarationError
-from lifeguard.keys import KeyExpression, after, parse_key, repr_safely
+from lifeguard.keys import KeyExpression, after, parse_key, plain_lot, repr_safely
 from lifeguard.kinds import Kind, Rollback
-from lifeguard.lazily import inspect, linecache
-from lifeguard.ledger.lanes import used
+from lifeguard.lazily import binascii, inspect, linecache
+from lifeguard.ledger.lanes import Label, used
 from lifeguard.managers import WatchedAsyncManager, WatchedManager
-from lifeguard.places import USER_FILES
 from lifeguard.roster import ROSTER
 from lifeguard.speedups import COMPILED
 from lifeguard.watching import Function, Woven
@@ -99,19 +97,16 @@ _NAMES: dict[str, Any] = {
     "lg_late_acquire": watching.late_acquire,
     "lg_late_awaited": watching.late_awaited,
     "lg_enter": fast.enter,
+    "lg_ended": fast.ended,
     "lg_clock": fast.CLOCK,
-    "lg_lanes": context.LANES.get,
+    "lg_flows": context.FLOW.get,
     "lg_here": fast.HERE,
-    "lg_who": fast.WHO,
+    "lg_mine": fast.MINE,
     "lg_who_runs": fast.who_runs,
-    "lg_acquired": fast.acquired,
-    "lg_released": fast.released,
-    "lg_was_used": fast.was_used,
-    "lg_named": getattr(COMPILED, "named", None),
-    "lg_files": USER_FILES,
+    "lg_is_caller": fast.is_caller,
+    "lg_lot": plain_lot,
     "lg_used": used,
     "lg_getframe": sys._getframe,
-    "lg_ident": get_ident,
     "lg_id": id,  # a parameter may have the name of a builtin
     "lg_type": type,
     "lg_str": str,
@@ -122,6 +117,9 @@ _NAMES: dict[str, Any] = {
     "lg_StopAsyncIteration": StopAsyncIteration,
 }
 """What generated wrappers know."""
+
+_STEPS = ("acquired", "acquired_of", "named", "released", "was_used", "enter", "ended")
+"""What they call of their way, where there is the compiled helper."""
 
 _NO_RESULT = (
     "{} has no result when it is called: name the thing by an argument, "
@@ -186,6 +184,7 @@ def weave(
     _check(contracts, name, form, visible)
     if switch() == "off":
         return function
+    context.LEDGER.tie(kind for contract in contracts for kind in contract.ties)
     woven = Woven(function, contracts, name, origin)
     wrapper = _build(woven, function, form, visible)
     _dress(wrapper, function, attributes, woven)
@@ -267,10 +266,16 @@ def _build(woven: Woven, function: Function, form: str, visible: inspect.Signatu
     namespace: dict[str, Any] = {
         **_NAMES,
         "lg_woven": woven,
+        "lg_way": woven.way,
         "lg_name": woven.name,
+        "lg_label": Label(woven.name, simple.kinds) if simple is not None else None,
         "lg_manager": WatchedManager if form == "with" else WatchedAsyncManager,
         "lg_bind": binder,
     }
+    if COMPILED is None:
+        namespace["lg_crc"] = binascii.crc32
+    else:
+        namespace |= {f"lg_{step}": getattr(woven.way, step) for step in _STEPS}
     file = f"{GENERATED}{woven.name} {id(woven):x}>"
     exec(compile(source, file, "exec", dont_inherit=True), namespace)  # our own template, with the parameters' names
     wrapper: FunctionType = namespace.pop("make")(function)  # no cycle stays, so that a wrapper goes when it is dropped

@@ -1,4 +1,6 @@
-"""Reports to look at: one with everything that a timeline can show, one with ten thousand resources, one that is hostile."""
+"""Reports to look at: one with everything that a timeline can show, one where much is alike, one with ten thousand resources,
+one that is hostile.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from lifeguard import Verdict, Violation
 from lifeguard.places import Place
 from lifeguard.reporting.model import Event, Life, Mark, Report, ScopeReport, Standing
 from lifeguard.rules import RULES
-from lifeguard.verdict import Allowed, Counts, Entry
+from lifeguard.verdict import Allowed, Counts, Entry, Subject
 
 HOSTILE = "</script><img src=x onerror=\"window.broken=1\"><!-- {{script}} & 'quoted' \u2028\x00 ünïcode"
 """What a key may be, and must never be taken for: markup."""
@@ -221,6 +223,77 @@ def many(count: int) -> Report:
         (),
         "many resources",
         "0.1.0",
+    )
+
+
+def crowded() -> Report:
+    """Seven equal leaks from a folder with a space in its name; a leak with things in things, and a history that was cut; scopes
+    that have the same warning; and nine that have nothing to say.
+    """
+    here = Place("src/my app/nightly build.py", 12, "build_all")
+    leaks = []
+    for number in range(1, 8):
+        made = Event(number, "acquire", "acquired", "Images.create", here, "MainThread")
+        about = (Subject("server", f"s{number}", f"'s{number}'"),)
+        leaks.append(
+            violation(
+                "LG101",
+                "image",
+                f"'img-{number}'",
+                "still held when the scope ended",
+                made,
+                scope="builds",
+                subjects=about,
+            )
+        )
+    builds = Verdict("builds", violations=tuple(leaks), watched={"image": Counts(7)}, remember=None)
+
+    booted = event(20, "acquire", "acquired", "Cloud.boot", 40)
+    used = [event(20 + number, "use", "used", "Cloud.show", 41) for number in range(1, 10)]
+    volume = event(31, "acquire", "acquired", "Cloud.create_volume", 42)
+    snapshot = event(32, "acquire", "acquired", "Cloud.snapshot", 43)
+    port = event(33, "acquire", "acquired", "Ports.create", 44)
+    left = {"ended": None, "standing": "left", "state": "held", "owner": "server 's9'", "codes": ("LG101",)}
+    lives = (
+        life("server", "'s9'", booted, *used, **{**left, "owner": "scope 'nested'"}),  # type: ignore[arg-type]
+        life("volume", "'v9'", volume, owner_ident="20", **left),  # type: ignore[arg-type]
+        life("snapshot", "'n9'", snapshot, part_of="31", **left),  # type: ignore[arg-type]
+        life("port", "'p9'", port, part_of="20", **left),  # type: ignore[arg-type]
+    )
+    children = (
+        "volume 'v9' (held)",
+        "snapshot 'n9' (held), from src/conductor/tasks.py:43 in resize",
+        "port 'p9' (held)",
+    )
+    nested = Verdict(
+        "nested",
+        ended="ValueError: no",
+        error=True,
+        violations=(
+            violation(
+                "LG102",
+                "server",
+                "'s9'",
+                "still held when the scope was left by ValueError: no",
+                booted,
+                used[0],
+                *used[-6:],
+                scope="nested",
+                cut=2,
+                children=children,
+            ),
+        ),
+        watched={"server": Counts(1, used=9)},
+    )
+    stale = violation(
+        "LG403", "", "", "scope.allow(image, 'x') matched nothing", severity="warning", owed="", done="", allow=""
+    )
+    quiet = [Verdict(f"quiet {number}", watched={"image": Counts(1, 1)}) for number in range(9)]
+    warned = [Verdict(f"warned {number}", warnings=(stale,)) for number in range(2)]
+    told = [ScopeReport(str(number), verdict) for number, verdict in enumerate((*warned, *quiet), 3)]
+    return Report(
+        (ScopeReport("1", builds), ScopeReport("2", nested, run="r", recorded=True, lives=lives), *told),
+        lifeguard="0.1.0",
     )
 
 

@@ -65,7 +65,7 @@ class Suite:
     def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pytester = pytester
         self.path: Path = pytester.path
-        for name in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "LIFEGUARD", "PYTEST_ADDOPTS"):
+        for name in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "LIFEGUARD", "PYTEST_ADDOPTS"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("COLUMNS", "200")
         root = str(Path(lifeguard.__file__).parents[1])

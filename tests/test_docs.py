@@ -1,6 +1,7 @@
 """The documentation is true: its code runs and prints what is shown, and its page of the rules is the table.
 
-`python tests/test_docs.py` writes the outputs and the page of the rules anew; read the difference before you keep it.
+`python tests/test_docs.py` writes the outputs, the page of the rules and the schema anew; read the difference before you keep
+it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import consoles
 import pytest
 
+from lifeguard.reporting.model import VERSION
+from lifeguard.reporting.schema import schema
 from lifeguard.rules import RULES
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -27,7 +31,10 @@ RECIPES = {
     "deal.md",
     "typeguard.md",
     "hypothesis.md",
+    "opentelemetry.md",
 }  # they show a whole example, in blocks of their own: see test_recipes.py
+
+OUTPUTS = {"text", "json", "xml", "markdown"}  # a block of these right below one of Python is what it prints
 
 FENCED = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -66,9 +73,32 @@ def run(page: str) -> list[tuple[int, re.Match[str] | None, str]]:
     for block, following in zip(blocks(page), [*blocks(page)[1:], None], strict=False):
         if block["language"] == "python":
             adjacent = following is not None and not block.string[block.end() : following.start()].strip()
-            shown = following if following is not None and adjacent and following["language"] == "text" else None
+            shown = following if following is not None and adjacent and following["language"] in OUTPUTS else None
             found.append((block.string.count("\n", 0, block.start("code")) + 1, shown, next(printed)))
     return found
+
+
+EXAMPLES = DOCS.parent / "examples"
+CONSOLES = {"command-line.md": EXAMPLES / "command_line"}
+"""Pages whose console blocks are run, each with the folder of files that they are about."""
+
+INCLUDING = ["ci.md", "command-line.md"]
+"""Pages that show files of the examples whole."""
+
+INCLUDED = re.compile(r"<!-- (examples/\S+) -->\n\n?```(\w+)\n.*?```\n\n?<!-- end of \1 -->", re.DOTALL)
+
+
+def page_anew(page: str) -> str:
+    """A page with the files that it includes, and what its commands print now."""
+    text = (DOCS / page).read_text()
+    if page in INCLUDING:
+        text = INCLUDED.sub(_included, text)
+    return consoles.anew(text, CONSOLES[page]) if page in CONSOLES else text
+
+
+def _included(found: re.Match[str]) -> str:
+    name, language = found[1], found[2]
+    return f"<!-- {name} -->\n```{language}\n{(DOCS.parent / name).read_text()}```\n<!-- end of {name} -->"
 
 
 def rules_page() -> str:
@@ -80,6 +110,8 @@ def rules_page() -> str:
         "",
         "Every finding has a code that does not change. CWE is the [Common Weakness Enumeration](https://cwe.mitre.org);",
         "where its number is marked as a category, it names the family and not the weakness itself.",
+        "`lifeguard explain LG103` shows an example of a rule, its report, and what mends it",
+        "(see [the command line](command-line.md#lifeguard-explain-what-a-finding-means)).",
         "",
         "| code | name | CWE |",
         "|---|---|---|",
@@ -114,6 +146,13 @@ def test_code_of_the_page_runs_and_prints_what_is_shown(page: str) -> None:
         assert (line, shown["code"] if shown else "") == (line, printed)
 
 
+@pytest.mark.parametrize("page", INCLUDING)
+def test_commands_of_the_page_print_what_is_shown(page: str) -> None:
+    """A reader who types the commands in gets what the page shows, about the files that it shows."""
+    assert "<!-- end of examples/" in (DOCS / page).read_text()
+    assert page_anew(page) == (DOCS / page).read_text(), "run `python tests/test_docs.py`"
+
+
 def test_page_of_the_rules_is_the_table() -> None:
     """The page cannot fall behind the table that the reports are made from."""
     assert rules_page() == (DOCS / "rules.md").read_text(), "run `python tests/test_docs.py`"
@@ -127,14 +166,17 @@ def test_guide_is_run_at_all() -> None:
 
 
 def write_anew() -> None:
-    """Write the page of the rules and every output that is shown."""
+    """Write the page of the rules, the schema of reports and every output that is shown."""
     (DOCS / "rules.md").write_text(rules_page())
+    (DOCS / "schema" / f"report-{VERSION}.json").write_text(json.dumps(schema(), indent=2) + "\n")
     for page in PAGES:
         outputs = [(shown.span("code"), printed) for _, shown, printed in run(page) if shown]
         text = (DOCS / page).read_text()
         for (start, end), printed in reversed(outputs):
             text = text[:start] + printed + text[end:]
         (DOCS / page).write_text(text)
+    for page in INCLUDING:
+        (DOCS / page).write_text(page_anew(page))
 
 
 if __name__ == "__main__":

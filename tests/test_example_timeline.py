@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -29,3 +30,16 @@ def test_the_example_writes_its_page(tmp_path: Path) -> None:
         "LG202 rollback tried and failed",
     ):
         assert words in text
+
+
+def test_in_another_format(tmp_path: Path) -> None:
+    """The suffix of the file says which."""
+    output = tmp_path / "moves.sarif"
+    environment = {**os.environ, "PYTHONPATH": str(Path(lifeguard.__file__).parents[1]), "PYTHONSAFEPATH": ""}
+    command = [sys.executable, "-W", "error", "examples/timeline.py", "-o", str(output)]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    (run,) = json.loads(output.read_text(encoding="utf-8"))["runs"]
+    assert ["LG111", "LG101", "LG202"] == [result["ruleId"] for result in run["results"]]
+    assert [1, 2, 1] == [result["occurrenceCount"] for result in run["results"]]
+    files = {result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in run["results"]}
+    assert {"examples/multi_cell/conductor.py"} == files

@@ -24,7 +24,7 @@ def test_all_is_complete() -> None:
     assert set(PUBLIC) - set(lifeguard.__all__) == set()
     modules = {path.stem for path in PACKAGE.iterdir()}
     # "@": pytest rewrites the assertions of every distribution that has an entry point for it
-    visible = {name for name in vars(lifeguard) if not name.startswith(("_", "@"))} - modules - {"annotations"}
+    visible = {name for name in dir(lifeguard) if not name.startswith(("_", "@"))} - modules - {"annotations"}
     assert {name for name in lifeguard.__all__ if not name.startswith("_")} == visible
 
 

@@ -442,6 +442,113 @@ def test_other_tasks_are_not_nested() -> None:
     assert ["LG103 image 'a'"] == said(watched)
 
 
+def test_a_task_started_before_a_call_is_not_inside_it() -> None:
+    """It runs while the call waits, and was not started by it."""
+
+    @releases(image, key="name")
+    async def delete_slowly(name: str) -> None:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        await AsyncReal().create("a")
+        earlier = asyncio.create_task(AsyncReal().delete("a"))
+        await delete_slowly("a")
+        await earlier
+
+    with watching() as watched:
+        asyncio.run(main())
+    assert ["LG103 image 'a'"] == said(watched)
+
+
+@pytest.mark.parametrize("sets", [False, True], ids=["as it was started", "with a variable of its own"])
+def test_a_task_that_outlives_the_call_that_started_it_is_not_inside_the_next_one(sets: bool) -> None:
+    """What a call started belongs to that call, and not to whatever is running when it goes on."""
+    variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable")
+    children: list[asyncio.Task[None]] = []
+
+    @releases(image, key="name")
+    async def delete_slowly(name: str, first: Callable[[], object]) -> None:
+        first()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    def start_child() -> None:
+        async def wait_and_delete() -> None:
+            if sets:
+                variable.set(1)
+            for _ in range(3):
+                await asyncio.sleep(0)
+            Real().delete("b")
+
+        children.append(asyncio.create_task(wait_and_delete()))
+
+    async def main() -> None:
+        await AsyncReal().create("a")
+        await AsyncReal().create("b")
+        await delete_slowly("a", start_child)
+        assert not children[0].done()
+        await delete_slowly("b", lambda: None)
+        assert children[0].done()
+        await asyncio.gather(*children)
+
+    with watching() as watched:
+        asyncio.run(main())
+    assert ["LG103 image 'b'"] == said(watched)
+
+
+def test_plain_functions_inside_coroutine_functions_count_once() -> None:
+    """Whatever is awaited between them, and also where more of the same follow."""
+
+    @acquires(image, key="name")
+    async def create(name: str) -> None:
+        await asyncio.sleep(0)
+        Real().create(name)
+        await asyncio.sleep(0)
+
+    @releases(image, key="name")
+    async def delete(name: str) -> None:
+        Real().delete(name)
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        for name in ("a", "b"):
+            await create(name)
+            await delete(name)
+        await delete("b")
+
+    with watching() as watched:
+        asyncio.run(main())
+        counts = watched.watched["image"]
+    assert ["LG103 image 'b'"] == said(watched)
+    assert (2, 3) == (counts.acquired, counts.released)
+
+
+def test_a_scope_that_a_coroutine_function_opens_is_current_when_it_has_returned() -> None:
+    """A watched `connect` that enters a scope of its own: what its caller does next belongs there."""
+    inner = watching("inner")
+
+    @acquires(counted, key="name")
+    async def connect(name: str) -> None:
+        inner.__enter__()
+
+    @releases(counted, key="name")
+    async def close(name: str) -> None:
+        inner.__exit__(None, None, None)
+
+    async def main() -> None:
+        Real().create("before")
+        await connect("c")
+        Real().create("within")
+        await close("c")
+        Real().create("after")
+
+    with watching() as watched:
+        asyncio.run(main())
+    assert ["LG101 volume 'c'", "LG101 image 'within'"] == said(inner)
+    assert ["LG101 image 'before'", "LG101 image 'after'"] == said(watched)
+
+
 def test_sync_calls_of_other_tasks_are_not_nested_in_a_coroutine() -> None:
     """One thread runs both tasks; that does not make them one call."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
@@ -420,3 +421,45 @@ def test_a_release_by_the_finaliser_of_an_object_in_a_cycle() -> None:
     assert () == watched.violations
     assert (50, 50) == (watched.watched["image"].acquired, watched.watched["image"].released)
     assert {} == identity._dying
+
+
+def test_who_runs_is_known_after_every_switch() -> None:
+    """A thread before, between and after its loops; its tasks, one that starts at once, callbacks, and a thread of the loop's."""
+    create = acquires(Resource("image"), key="name")(lambda name: None)
+
+    async def acquire(*names: str) -> None:
+        for name in names:
+            create(name)
+            await asyncio.sleep(0)
+
+    async def main(turn: int) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        task.set_name("main")
+        create(f"main 1.{turn}")
+        loop.call_soon(create, f"thread 1.{turn}")
+        others = [
+            asyncio.create_task(acquire(f"{name} 1.{turn}", f"{name} 2.{turn}"), name=name) for name in ("ann", "bob")
+        ]
+        await asyncio.sleep(0)
+        create(f"main 2.{turn}")
+        await asyncio.gather(*others)
+        if sys.version_info >= (3, 12):
+            eager = acquire(f"eager 1.{turn}", f"eager 2.{turn}")
+            await asyncio.Task(eager, loop=loop, name="eager", eager_start=True)
+        create(f"main 3.{turn}")
+        await asyncio.to_thread(create, f"worker 1.{turn}")
+        create(f"main 4.{turn}")
+
+    with scope(on_violation="record") as watched, asyncio.Runner() as runner:
+        for turn in (1, 2):
+            create(f"thread 2.{turn}")
+            runner.run(main(turn))
+        create("thread 3")
+    actors = [(str(one.key).partition(" ")[0], one.actor.partition("_")[0]) for one in watched.violations]
+    tasks = ["ann", "bob", "eager", "main"] if sys.version_info >= (3, 12) else ["ann", "bob", "main"]
+    expected = {*((name, f"task {name}") for name in tasks), ("thread", "MainThread"), ("worker", "asyncio")}
+    assert expected == set(actors)
+    assert {"main": 8, "ann": 4, "bob": 4} | {"thread": 5, "worker": 2} == {
+        name: [one for one, _ in actors].count(name) for name in ("main", "ann", "bob", "thread", "worker")
+    }

@@ -99,13 +99,15 @@ class ObjectKey:
 
     Attributes:
         serial: number of this key in this process; never given out twice.
+        number: the object's address: the same for each key that stands for this object while it lives.
         text: the object's repr, cut, as it was when the object was first seen. Reading it runs no code of the user's.
     """
 
-    __slots__ = ("__weakref__", "_failed", "_holders", "_strong", "_weak", "serial", "text")
+    __slots__ = ("__weakref__", "_failed", "_holders", "_strong", "_weak", "number", "serial", "text")
 
     def __init__(self, value: object) -> None:
         self.serial = next(_serials)
+        self.number = id(value)
         self._strong: object = None
         self._weak: _Watch | None = None
         self._holders: list[None] | None = None

@@ -115,7 +115,7 @@ def counts(book: Book) -> dict[str, Counts]:
         new = {name: getattr(tally, name) for name in field_names(Counts)}
         table = book.tables.get(kind)
         if table is not None:
-            for name in ("acquired", "released", "used", "forgotten"):
+            for name in ("acquired", "released", "used", "forgotten", "left_out"):
                 new[name] += getattr(table, name)
         old = found.get(kind.name)
         if old is not None:
@@ -204,6 +204,7 @@ def verdict(
         allowed=tuple(Allowed(violation(finding, told_ended), why) for finding, why in allowed),
         watched=counts(book),
         remember=book.remember,
+        sample=book.sample,
     )
 
 

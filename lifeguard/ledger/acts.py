@@ -7,7 +7,7 @@ from collections.abc import Callable
 from lifeguard.keys import Key, show, show_fields
 from lifeguard.kinds import OUTSIDE, Kind, Resource
 from lifeguard.ledger.book import Book, is_open
-from lifeguard.ledger.desk import Desk
+from lifeguard.ledger.desk import Desk, heard
 from lifeguard.ledger.records import Act, Call, Generation, Note, Ref, Steps, Verb
 from lifeguard.ledger.spans import TINY, Span
 from lifeguard.ledger.states import Effect, Event, State, effect_of
@@ -31,6 +31,8 @@ class Engine(Desk):
             target = act.target if act.resolved else self.named(act.kind, act.key, call.chain)
             if target is not None and target.book.sealed:
                 target.book.late += 1
+            elif target is not None and self.sampling and not target.book.takes(act.kind, act.key):
+                return  # it was given up
             elif act.verb is Verb.RELEASE:
                 self._release(call, act, target, raised)
             elif act.verb is Verb.TRANSFER:
@@ -50,7 +52,7 @@ class Engine(Desk):
         return True
 
     def _acquire(self, call: Call, act: Act, raised: bool) -> None:
-        home = self.home(act.kind, call.chain)
+        home = self.home(act.kind, act.key, call.chain)
         if home is None:
             if not raised and all(book.sealed for book in call.chain):
                 self.nowhere += 1  # else there was a scope, which does not want this kind
@@ -70,7 +72,7 @@ class Engine(Desk):
         if effect is Effect.NOTHING:
             return
         if not raised:
-            self.clock.recorded += 1
+            self.acquired += 1
             for book in call.chain[: call.around]:
                 book.inside += 1
             if home not in call.chain[: call.around]:
@@ -115,6 +117,8 @@ class Engine(Desk):
                 assert parent is not None
                 generation.parent = parent
                 parent.parts[generation] = None
+            elif self.is_left_out(*act.within):
+                self.give_up(generation.kind, generation.key)
 
     def _again(self, call: Call, act: Act, held: Generation, home: Book) -> Generation:
         if held.amounts is not None and act.amount is not None:
@@ -260,6 +264,7 @@ class Engine(Desk):
         target.state = State.UNSEEN
         self.tables.drop(target)
         self.spans.settled(target)
+        heard(target, target.book)
 
     def _use(self, call: Call, act: Act, target: Generation | None, raised: bool) -> None:
         event = Event.USED if not raised else Event.USE_GONE if act.gone else Event.USE_RAISED
@@ -324,9 +329,16 @@ class Engine(Desk):
         owner: Generation | None = None
         if isinstance(to, Book):
             book, why = to, "to a scope that is closed" if to.sealed else ""
+            if not why and to.leaves_out(target.kind, target.key):
+                self.note(target, call, "transferred", f"to scope {to.name!r}, which leaves it out")
+                self.settle(target, call, State.OUTSIDE)
+                return
         else:
             assert isinstance(to, tuple)
             owner = self.named(*to, call.chain)
+            if owner is None and self.is_left_out(*to):
+                self.give_up(target.kind, target.key)
+                return
             why = "" if is_open(owner) else f"to {_shown(*to)}, which is not held"
             if owner is not None and self._owns(target, owner):
                 why = "to something that it owns itself"
@@ -357,8 +369,11 @@ class Engine(Desk):
 
     def _carry(self, generation: Generation, book: Book) -> None:
         """Move a generation, with what it owns and its parts, into another scope's book."""
-        if generation.book is not book:
+        before = generation.book
+        if before is not book:
             self.tables.move(generation, book)
+            heard(generation, before)
+            heard(generation, book)
         for one in (*generation.owned, *generation.parts):
             if is_open(one) and one.book is not book:
                 self._carry(one, book)
@@ -369,14 +384,17 @@ class Engine(Desk):
         if key == target.key:
             self.note(target, call, "transferred", "to the key that it has already")
             return
+        if self.is_left_out(act.kind, key):
+            self.give_up(act.kind, key)
+            self.give_up(act.kind, target.key)
+            return
         there = self.tables.held_in_chain(act.kind, key, (target.book, *call.chain))
         self.spans.taken(target, call)
         if target.state is State.DOUBT:
             target.state = State.HELD
         self.note(target, call, "transferred", f"from {show(target.key)} to {show(key)}")
         if there is None:
-            target.since = self.seq
-            self.tables.rename(target, key)
+            self._renamed(target, key)
             return
         if there.state is State.DOUBT:
             there.state = State.HELD
@@ -389,8 +407,7 @@ class Engine(Desk):
             self.note(there, call, "overwritten")
             self._overwrite(there, call)
             self._inherit(there, target)
-            target.since = self.seq
-            self.tables.rename(target, key)
+            self._renamed(target, key)
             return
         if there.amounts is not None and target.amounts is not None and len(there.amounts) == len(target.amounts):
             there.amounts = tuple(have + more for have, more in zip(there.amounts, target.amounts, strict=True))
@@ -402,6 +419,11 @@ class Engine(Desk):
         if act.kind.again == "error" and there.amounts is None and not there.again_said:
             there.again_said = True
             self.blame(there, "LG106", f"handed on to from {show(target.key)} while it is held", call)
+
+    def _renamed(self, target: Generation, key: Key) -> None:
+        target.since = self.seq
+        self.tables.rename(target, key)
+        heard(target, target.book)
 
     # -- failures and rollbacks -------------------------------------------------------------------------------------------------
 
@@ -424,7 +446,7 @@ class Engine(Desk):
                 self.note(owed, call, "succeeded", "a later success of the same call pays")
                 self.settle(owed, call, State.RELEASED)
             return
-        home = self.home(kind, call.chain)
+        home = self.home(kind, key, call.chain)
         if home is None:
             return
         early = [(seq, error) for seq, error in self.early.get((kind, key), ()) if seq > call.began]
@@ -450,7 +472,7 @@ class Engine(Desk):
         kind = span.task
         assert kind is not None
         failed = self.named(kind, key, call.chain)
-        home = self.home(kind, call.chain)
+        home = self.home(kind, key, call.chain)
         if failed is None or home is None or not span.steps:
             return
         group = Steps(failed)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from lifeguard.keys import Key, forget, hold
-from lifeguard.kinds import Kind, Resource
+from lifeguard.keys import Key, forget, hold, limit_of, lot
+from lifeguard.kinds import Kind, KindsNamed, Resource
 from lifeguard.ledger.lanes import FAST_TABLES, Lane, Table
-from lifeguard.ledger.records import Finding, Generation
+from lifeguard.ledger.records import Finding, Generation, Ref
 from lifeguard.ledger.states import OPEN_STATES, State
 
 STRANGERS = 64
@@ -23,6 +23,7 @@ class Tally:
         "acquired",
         "failed",
         "forgotten",
+        "left_out",
         "released",
         "rolled_back",
         "strangers",
@@ -40,33 +41,43 @@ class Tally:
         self.rolled_back = 0
         self.unmatched = 0
         self.forgotten = 0
+        self.left_out = 0
         self.strangers: deque[Key] = deque(maxlen=STRANGERS)
 
 
 class Book:
     """What one scope holds, remembers and has found."""
 
+    alone = True
+    """Whether whatever happens in it happens in this process, so that a contract that saw no call here saw none."""
+
     __slots__ = (
         "__weakref__",
         "closed",
+        "ears",
         "findings",
+        "given_up",
         "held",
         "ignore",
         "inside",
         "lanes",
         "late",
+        "limit",
         "loose",
         "name",
         "nowhere_at_open",
         "observers",
         "only",
         "opened_at",
+        "parted",
         "recorded_at_open",
         "remember",
+        "sample",
         "sealed",
         "settled",
         "tables",
         "tallies",
+        "thinned",
         "waits",
     )
 
@@ -75,13 +86,21 @@ class Book:
         name: str,
         *,
         remember: int | None = 1024,
-        only: Iterable[Kind] | None = None,
-        ignore: Iterable[Kind] = (),
+        only: Iterable[Kind] | KindsNamed | None = None,
+        ignore: Iterable[Kind] | KindsNamed = (),
+        sample: float = 1.0,
     ) -> None:
         self.name = name
         self.remember = remember
-        self.only = frozenset(only) if only is not None else None
-        self.ignore = frozenset(ignore)
+        self.only = _chosen(only) if only is not None else None
+        self.ignore = _chosen(ignore)
+        self.sample = sample
+        self.limit = limit_of(sample)  # keys with this lot or a higher one are left out; None where none are
+        self.thinned: set[Kind] = set()  # kinds of which something was left out; a table may know of more
+        self.parted: set[Kind] = (
+            set()
+        )  # kinds that were tied together when some of their keys had been left out already
+        self.given_up: set[Ref] = set()  # what was tied to something that had been left out: nothing is said of it
         self.held: dict[Generation, None] = {}
         self.settled: dict[Kind, deque[Generation]] = {}  # of the kinds that are not held plainly
         self.tables: dict[Kind, Table] = {}  # of those that are
@@ -92,6 +111,7 @@ class Book:
         self.loose: dict[object, Finding] = {}  # findings that belong to no generation, by what they are about
         self.late = 0  # events that came after the verdict
         self.observers: tuple[Any, ...] = ()  # who looks on; opaque here
+        self.ears: tuple[Callable[[Generation], None], ...] = ()  # who is told of every change of what it holds
         self.sealed = False  # judged: what comes now comes too late
         self.closed = False
         self.inside = 0  # acquires recorded here or in a scope inside this one
@@ -99,9 +119,30 @@ class Book:
         self.nowhere_at_open = 0
         self.recorded_at_open = 0
 
+    def now(self) -> Book:
+        """Itself, as it is now, wherever it is kept."""
+        return self
+
     def watches(self, kind: Kind) -> bool:
         """Whether events of this kind are recorded here."""
         return kind not in self.ignore and (self.only is None or kind in self.only)
+
+    def samples(self, kind: Kind) -> bool:
+        """Whether only a sample of this kind is recorded here.
+
+        What ties keys together is watched whole: half of it would say what is not true.
+        """
+        return self.limit is not None and (not kind._tied or kind in self.parted or not self.limit)
+
+    def takes(self, kind: Kind, key: Key) -> bool:
+        """Whether events of this very key are recorded here."""
+        if not self.watches(kind) or (self.given_up and (kind, key) in self.given_up):
+            return False
+        return self.limit is None or not self.samples(kind) or lot(key) < self.limit
+
+    def leaves_out(self, kind: Kind, key: Key) -> bool:
+        """Whether it watches the kind, but not this key."""
+        return (self.limit is not None or bool(self.given_up)) and self.watches(kind) and not self.takes(kind, key)
 
     def remembered(self) -> list[Generation]:
         """What was settled and is remembered, of each kind the oldest first."""
@@ -116,6 +157,10 @@ class Book:
         return tally
 
 
+def _chosen(kinds: Iterable[Kind] | KindsNamed) -> frozenset[Kind] | KindsNamed:
+    return kinds if isinstance(kinds, KindsNamed) else frozenset(kinds)
+
+
 class Tables:
     """Every generation that some open scope holds or remembers, found by kind and key.
 
@@ -123,12 +168,17 @@ class Tables:
     for.
     """
 
-    __slots__ = ("_fast", "_held", "_settled")
+    __slots__ = ("_fast", "_held", "_past", "_settled")
 
     def __init__(self) -> None:
         self._held: dict[Kind, dict[Key, list[Generation]]] = {}
         self._settled: dict[Kind, dict[Key, list[Generation]]] = {}
         self._fast: dict[Kind, list[Table]] = {}
+        self._past = 0  # so many were acquired plainly in scopes that are closed
+
+    def acquired_plainly(self) -> int:
+        """How many were ever acquired plainly."""
+        return self._past + sum([table.acquired for tables in self._fast.values() for table in tables])
 
     def table(self, kind: Kind, book: Book) -> Table:
         """What a book holds and remembers of a kind."""
@@ -314,6 +364,7 @@ class Tables:
             for generation in memory:
                 _remove(self._settled, generation)
         for table in book.tables.values():
+            self._past += table.acquired
             if table.fast:
                 fast = self._fast[table.kind]
                 fast.remove(table)

@@ -14,16 +14,31 @@ from lifeguard.ledger.states import State
 class Desk:
     """The tables, the running spans and the sequence, and what all verbs need. Not thread-safe: `Ledger` is."""
 
-    __slots__ = ("clock", "early", "failing", "found", "nowhere", "seq", "spans", "tables")
+    __slots__ = (
+        "acquired",
+        "books",
+        "clock",
+        "early",
+        "failing",
+        "found",
+        "nowhere",
+        "sampling",
+        "seq",
+        "spans",
+        "tables",
+    )
 
     generation: type[Generation] = Generation
     """What a new obligation is made of."""
 
     def __init__(self) -> None:
         self.tables = Tables()
+        self.books: dict[Book, None] = {}  # of the open scopes
+        self.sampling = False  # whether one of them leaves some keys out
         self.spans = Spans()
         self.clock = Clock()
         self.seq = 0  # the number of the event that is being applied
+        self.acquired = 0  # acquires that some scope recorded, but for the plain ones
         self.nowhere = 0  # acquires that no scope recorded
         self.found: list[Finding] = []  # findings of the call that is being applied
         self.failing: dict[Ref, int] = {}  # rollbacks of calls that are still running
@@ -33,6 +48,14 @@ class Desk:
         """The next event."""
         self.clock.seq += 1
         self.seq = self.clock.seq
+
+    def recorded(self) -> int:
+        """How many acquires any scope recorded. Plain ones go on meanwhile, which the sequence tells."""
+        while True:
+            seq = self.clock.seq
+            count = self.acquired + self.tables.acquired_plainly()
+            if self.clock.seq == seq:
+                return count
 
     # -- findings ---------------------------------------------------------------------------------------------------------------
 
@@ -88,21 +111,88 @@ class Desk:
 
     # -- helpers ----------------------------------------------------------------------------------------------------------------
 
-    def home(self, kind: Kind, chain: tuple[Book, ...]) -> Book | None:
-        """The scope that an acquire of this kind goes to."""
+    @staticmethod
+    def first(kind: Kind, chain: tuple[Book, ...]) -> Book | None:
+        """The scope that acquires of this kind go to, if their keys are in its sample."""
         for book in chain:
             if not book.sealed and book.watches(kind):
                 return book
         return None
 
+    @staticmethod
+    def home(kind: Kind, key: Key, chain: tuple[Book, ...]) -> Book | None:
+        """The scope that an acquire of this very key goes to."""
+        for book in chain:
+            if not book.sealed and book.takes(kind, key):
+                return book
+        return None
+
+    def is_left_out(self, kind: Kind, key: Key) -> bool:
+        """Whether some open scope leaves out this key, so that its past may not be known."""
+        return self.sampling and any(book.leaves_out(kind, key) for book in self.books)
+
+    def align(self, book: Book) -> None:
+        """Let a scope that is opened leave out what scopes that are open had to leave out by chance."""
+        if book.limit is not None and self.sampling:
+            for other in self.books:
+                if other.parted or other.given_up:
+                    book.parted |= other.parted
+                    for kind, key in other.given_up - book.given_up:
+                        self.tables.claim(kind, key, book)
+                    book.given_up |= other.given_up
+
+    def part(self, kind: Kind) -> None:
+        """The keys of a kind are about to be tied to others: if some have been left out, it cannot be watched whole now."""
+        sampling = [book for book in self.books if book.limit is not None]
+        if any(kind in book.thinned or (kind in book.tables and book.tables[kind].left_out) for book in sampling):
+            for book in sampling:
+                book.parted.add(kind)
+
+    def give_up(self, kind: Kind, key: Key) -> None:
+        """Say nothing more of a key and what belongs to it, whatever happens: it was tied to one that had been left out."""
+        self.sampling = True
+        for book in self.books:
+            if book.takes(kind, key):
+                self.tables.claim(kind, key, book)  # for ever: no plain event finds it
+                book.given_up.add((kind, key))
+        for generation in tuple(self.tables.held(kind, key)):
+            if not generation.book.takes(kind, key) and is_open(generation):
+                self.spans.settled(generation)
+                self.tables.drop(generation)
+                generation.state = State.UNSEEN
+                for one in (*generation.owned, *generation.parts):
+                    self.give_up(one.kind, one.key)
+
+    def sift(self, call: Call, acts: list[Act], *, raised: bool) -> list[Act]:
+        """What a call says of keys that its scopes watch, or that some scope knows; the rest is left out, and counted."""
+        taken = []
+        for act in acts:
+            first = self.first(act.kind, call.chain)
+            left_out = first is not None and not first.takes(act.kind, act.key)
+            if left_out:
+                assert first is not None
+                first.thinned.add(act.kind)
+                if not raised and act.verb is Verb.ACQUIRE:
+                    first.tally(act.kind).left_out += 1
+            if not left_out or self.home(act.kind, act.key, call.chain) or self.tables.known(act.kind, act.key):
+                taken.append(act)
+            elif not raised and act.to_key is not None:
+                self.give_up(act.kind, act.to_key)
+        return taken
+
     def named(self, kind: Kind, key: Key, chain: tuple[Book, ...]) -> Generation | None:
         """The generation that a key names now, to a call with this chain of scopes."""
-        return self.tables.named(kind, key, self.home(kind, chain))
+        found = self.tables.named(kind, key, self.home(kind, key, chain))
+        if found is not None and self.sampling and not found.book.takes(kind, key):
+            return None  # it was given up
+        return found
 
     def note(self, generation: Generation, call: Call, verb: str, text: str = "") -> None:
         """Write an event into a history."""
         if not generation.book.closed:
             generation.note(Note(self.seq, verb, call.function, call.site, call.actor, text))
+            if generation.book.ears:
+                heard(generation, generation.book)
 
     def tell(self, generation: Generation, call: Call, verb: Verb) -> None:
         """Remember which event last told a verb, so that an outer call does not tell it again."""
@@ -135,6 +225,8 @@ class Desk:
         self.spans.taken(generation, call)
         self.tables.settle(generation, state)
         self.spans.settled(generation)
+        if generation.book.ears:
+            heard(generation, generation.book)
         if generation.owner is not None:
             generation.owner.owned.pop(generation, None)
         if generation.parent is not None:
@@ -167,8 +259,8 @@ class Desk:
 
     def unmatched(self, call: Call, act: Act, verb: str) -> None:
         """Count an event on a key that was never seen; LG105 or LG203 where the kind says so."""
-        book = self.home(act.kind, call.chain)
-        if book is None:
+        book = self.home(act.kind, act.key, call.chain)
+        if book is None or self.is_left_out(act.kind, act.key):
             return
         tally = book.tally(act.kind)
         tally.unmatched += 1
@@ -182,3 +274,14 @@ class Desk:
                     "(scope.seed declares what was)"
                 )
             self.complain(book, code, text, call=call, kind=act.kind, key=act.key)
+
+
+def heard(generation: Generation, book: Book) -> None:
+    """Tell whoever listens to a book that something happened to a generation: an event was noted, or it was settled, moved,
+    renamed or dropped.
+
+    They are told in the middle of a step, under the ledger's lock: they keep what they see and come back to it later. What
+    is held plainly tells nothing; so who listens also observes the scope.
+    """
+    for ear in book.ears:
+        ear(generation)

@@ -19,6 +19,7 @@ from lifeguard.keys import Key
 from lifeguard.kinds import Kind
 from lifeguard.ledger.records import LAST, Generation, Note, Told, Verb
 from lifeguard.ledger.states import State
+from lifeguard.places import Site
 from lifeguard.speedups import COMPILED
 
 if TYPE_CHECKING:
@@ -28,15 +29,33 @@ FAST_TABLES: Final = 64
 """So many scopes at a time may hold things of one kind plainly: so many tables a stray event has to be looked up in."""
 
 Plain = Any
-"""What is plainly held: name of the function, code and offset of its caller, number of the event, `Who`, identity of the
-receiver; then, if it was used, how many uses were cut and the uses, each as (function, code, offset, number, who). A tuple
-of these or, with the compiled helper, an object that gives it (see `fields`).
+"""What is plainly held: name of the function (or a tuple of a `Label` and the subjects of this acquire), code and offset of its
+caller (None where an event loop called it), number of the event, `Who`, identity of the receiver; then, if it was used, how
+many uses were cut and the uses, each as (function, code, offset, number, who). A tuple of these or, with the compiled helper,
+an object that gives it (see `fields`).
 """
 
 PLAIN_SIZE: Final = 6
 """The length of a `Plain` that was never used."""
 
 _BORN: Final = 3
+
+
+class Label:
+    """What a plain acquire with subjects has in common with the others of its function.
+
+    Attributes:
+        name: the name of the function.
+        kinds: of its subjects, in the order in which they follow the label.
+    """
+
+    __slots__ = ("kinds", "name")
+
+    def __init__(self, name: str, kinds: tuple[Kind | None, ...]) -> None:
+        self.name = name
+        self.kinds = kinds
+
+
 _USES_KEPT_FIRST: Final = 1
 
 
@@ -70,33 +89,106 @@ def used(plain: tuple[Any, ...], use: tuple[Any, ...]) -> tuple[Any, ...]:
 if TYPE_CHECKING or COMPILED is None:
 
     class Clock:
-        """The ledger's sequence: the number of the last event, and how many acquires any scope recorded."""
+        """The ledger's sequence: the number of the last event."""
 
-        __slots__ = ("recorded", "seq")
+        __slots__ = ("seq",)
 
         def __init__(self) -> None:
             self.seq = 0
-            self.recorded = 0
+
+    class Flow:
+        """Where a context stands: the lanes of the plain events that happen there, and the watched call of a coroutine
+        function that it is inside of. There is one for each scope that is current somewhere, and one for each such call.
+
+        Contexts are copied into tasks and threads that are started inside of a call: that is how it is known of their
+        events. What a call set in its context stays there when it has ended, and counts no more.
+        """
+
+        __slots__ = ("apart", "began", "code", "held", "ident", "lanes", "offset", "outer", "running", "who")
+
+        def __init__(self, lanes: dict[Any, Lane], outer: Flow | None = None, ident: int = 0) -> None:
+            self.lanes = lanes
+            self.outer = outer  # the call that it is inside of
+            self.ident = ident  # the number of the call that it is; 0 where it is none
+            self.running = ident != 0
+            self.apart = outer is not None or self.running  # whether it is worth asking what it is inside of
+            self.who: tuple[Who, Who] | None = None  # who runs, and the same inside of this call
+
+        began: int  # the number of the last event when the call began
+        held: Plain | None  # what it named then
+        code: Any  # where it was made: None where an event loop did
+        offset: int
+
+        @property
+        def site(self) -> tuple[Any, int] | None:
+            """Where the call was made."""
+            return None if self.code is None else (self.code, self.offset)
+
+        def leave(self) -> None:
+            """The call has ended."""
+            self.running = False
+            self.apart = self.outer is not None
+            self.who = None
+
+    class Who:
+        """A thread, a task or a greenlet: what it is compared by, its name, and the coroutine calls that it runs inside of."""
+
+        __slots__ = ("ident", "inside", "name")
+
+        def __init__(self, ident: object, name: str, inside: Flow | None = None) -> None:
+            self.ident = ident
+            self.name = name
+            self.inside = inside
+
+        @property
+        def awaiting(self) -> tuple[int, ...]:
+            """The numbers of those calls, the outermost first."""
+            found: list[int] = []
+            flow = self.inside
+            while flow is not None:
+                if flow.ident:
+                    found.append(flow.ident)
+                flow = flow.outer
+            return tuple(reversed(found))
+
+    class Way:
+        """What the lanes of a function are found by."""
+
+        __slots__ = ()
+
+        def __init__(self, name: str, acquires: bool, uses: bool, late: bool) -> None:
+            """Only the compiled one needs to know more."""
 
     class _TableFields:
-        __slots__ = ("append", "book", "fast", "held", "kind", "log", "odd", "released", "used")
+        __slots__ = ("append", "book", "fast", "held", "kind", "left_out", "log", "odd", "released", "used")
 
     class _LaneFields:
-        __slots__ = ("acquired", "around", "books", "classes", "held", "inside", "odd", "receivers", "table")
+        __slots__ = (
+            "acquired",
+            "around",
+            "books",
+            "classes",
+            "cls",
+            "further",
+            "held",
+            "inside",
+            "limit",
+            "near",
+            "odd",
+            "receivers",
+            "table",
+        )
 
 else:
-    Clock = COMPILED.Clock
+    Clock, Flow, Who, Way = COMPILED.Clock, COMPILED.Flow, COMPILED.Who, COMPILED.Way
     _TableFields, _LaneFields = COMPILED.TableBase, COMPILED.LaneBase
 
 
-class Who:
-    """A thread, a task or a greenlet: what it is compared by, and its name."""
-
-    __slots__ = ("ident", "name")
-
-    def __init__(self, ident: object, name: str) -> None:
-        self.ident = ident
-        self.name = name
+def call_around(flow: Flow | None) -> Flow | None:
+    """The innermost call of a coroutine function that something is inside of which happens there."""
+    while flow is not None and not flow.running:
+        flow = flow.outer
+    return flow
 
 
 class _Everything:
@@ -111,6 +203,14 @@ class _Everything:
 EVERYTHING: Final = _Everything()
 
 
+class _Sampled(dict[Key, Any]):
+    """What is held of a sample. That a key is not there, as most are not, is None and no exception."""
+
+    __slots__ = ()
+
+    __missing__ = dict.get
+
+
 class Table(_TableFields):
     """What one scope holds and remembers of one kind."""
 
@@ -120,7 +220,7 @@ class Table(_TableFields):
         self.kind = kind
         self.book = book
         self.fast = fast  # whether a lane may lead here
-        self.held: dict[Key, Plain] = {}  # plainly
+        self.held: dict[Key, Plain] = {} if book.limit is None else _Sampled()  # plainly
         self.odd: dict[Key, int] = {}  # how many generations of these keys are held
         self.log: deque[Any] = deque(
             maxlen=book.remember
@@ -128,6 +228,7 @@ class Table(_TableFields):
         self.append = self.log.append if book.remember != 0 else None  # what a plain release does with itself
         self.released = 0  # plainly
         self.used = 0
+        self.left_out = 0  # acquires of keys that are not in the book's sample
         self._taken = 0  # how many plain ones were made into generations
         self._filed = 0  # how many generations were settled
         self._index: dict[Key, list[tuple[int, Any]]] = {}  # the settled by key, with their number in the log
@@ -160,12 +261,17 @@ class Table(_TableFields):
         said = fields(plain)
         name, code, offset, seq, who, receiver = said[:PLAIN_SIZE]
         generation = Generation(self.kind, key, self.book, seq)
+        if type(name) is tuple:
+            label, *subjects = name
+            name = label.name
+            pairs = zip(label.kinds, subjects, strict=True)
+            generation.about = tuple([(kind, subject) for kind, subject in pairs if subject is not None])
         generation.receiver = receiver
-        generation.note(Note(seq, "acquired", name, (code, offset), who.name))
-        generation.told[Verb.ACQUIRE] = Told(seq, who.ident, ())
+        generation.note(Note(seq, "acquired", name, _site(code, offset), who.name))
+        generation.told[Verb.ACQUIRE] = Told(seq, who.ident, who.awaiting)
         if len(said) > PLAIN_SIZE:
             for use in said[PLAIN_SIZE + 1 :]:
-                generation.note(Note(use[3], "used", use[0], (use[1], use[2]), use[4].name))
+                generation.note(Note(use[3], "used", use[0], _site(use[1], use[2]), use[4].name))
             generation.cut += said[PLAIN_SIZE]
         return generation
 
@@ -235,9 +341,13 @@ class Table(_TableFields):
         key, plain, name, code, offset, seq, who = fields(entry)
         generation = self.shown(key, plain)
         generation.state = State.RELEASED
-        generation.note(Note(seq, "released", name, (code, offset), who.name))
-        generation.told[Verb.RELEASE] = Told(seq, who.ident, ())
+        generation.note(Note(seq, "released", name, _site(code, offset), who.name))
+        generation.told[Verb.RELEASE] = Told(seq, who.ident, who.awaiting)
         return generation
+
+
+def _site(code: Any, offset: int) -> Site | None:
+    return None if code is None else (code, offset)
 
 
 class Lane(_LaneFields):
@@ -246,25 +356,45 @@ class Lane(_LaneFields):
     __slots__ = ()
 
     def __init__(
-        self, table: Table, around: tuple[Table, ...], inside: tuple[Book, ...], books: tuple[Book, ...]
+        self,
+        table: Table,
+        around: tuple[Table, ...],
+        inside: tuple[Book, ...],
+        books: tuple[Book, ...],
+        limit: int | None = None,
     ) -> None:
-        self.table = table
+        self.table: Any = table
         self.books = books  # all that it depends on
         self.held = table.held
         self.odd: Any = table.odd
         self.around = around  # the tables of the other scopes that an acquire looks into
+        self.near = around[0] if around else None  # the first of them
+        self.further = around[1:] or None  # and the others
         self.inside = inside  # the books that count what is acquired here
+        self.limit = limit  # keys with this lot or a higher one are in no scope's sample; None where all are
         self.acquired = 0
-        self.receivers: Any = set()  # identities of the objects that were seen to acquire
+        self.receivers: Any = {}  # identities of the objects that were seen to acquire, each by itself
         self.classes: set[type] = set()  # classes of the objects that were seen at all
+        if COMPILED is None:
+            self.cls: type | None = None  # the last one that was new
 
     def meets_around(self, key: Key) -> bool:
         """Whether one of the other scopes holds a key that would be acquired here."""
-        return any(key in table.held or key in table.odd for table in self.around)
+        for table in self.around:  # noqa: SIM110 - a generator costs a multiple
+            if key in table.held or key in table.odd:
+                return True
+        return False
 
     def close(self) -> None:
-        """Let it lead nowhere: every event on it, also one that is on its way, takes the long way."""
+        """Let it lead nowhere: every event on it, also one that is on its way, takes the long way. What it led to is let go,
+        for whoever found it here last may keep it.
+        """
         self.odd = EVERYTHING
+        self.held = {}
+        self.table = None
+        self.around, self.near, self.further = (), None, None
         acquired, self.acquired = self.acquired, 0
-        for book in self.inside:
+        inside, self.inside = self.inside, ()
+        self.books = ()
+        for book in inside:
             book.inside += acquired

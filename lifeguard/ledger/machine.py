@@ -185,16 +185,17 @@ class Ledger:
         def work() -> list[Finding]:
             engine = self._engine
             engine.found = []
+            told = engine.sift(call, acts, raised=raised) if engine.sampling else acts
             for span in spans:
                 engine.spans.stop(span)
-            for act in acts:
+            for act in told:
                 engine.apply(call, act, raised=raised)
             if call.failing:
                 engine.expect_failure(call.failing, lambda count: count - 1)
             for span in spans:
                 if span.rule == "steps":
                     if raised:
-                        for act in acts:
+                        for act in told:
                             if act.verb is Verb.FAIL and act.kind is span.task and not act.succeeded:
                                 engine.owe_steps(call, span, act.key)
                 else:
@@ -205,7 +206,7 @@ class Ledger:
                         span.steps.append((key, (), call))
                         break
             if self._recorders:
-                self._recorded("end", call, outcome, acts, spans, steps)
+                self._recorded("end", call, outcome, told, spans, steps)
             return engine.found
 
         return self._do(work) or []
@@ -287,7 +288,7 @@ class Ledger:
             engine.found = []
             engine.tick()
             known = engine.named(kind, key, chain) if kind is not None and key is not None else None
-            book = _first_open(chain, kind)
+            book = _first_open(chain, kind, key)
             if own and known is not None and not known.book.closed:
                 engine.blame(known, code, text, call)
             elif book is not None:
@@ -332,12 +333,12 @@ class Ledger:
         return self._engine.clock
 
     def lane(
-        self, woven: object, kind: Kind, lanes: dict[Any, Lane], chain: Callable[[], tuple[tuple[Book, ...], int]]
+        self, way: object, kind: Kind, lanes: dict[Any, Lane], chain: Callable[[], tuple[tuple[Book, ...], int]]
     ) -> Lane | None:
         """Open the way for the plain events of a function in a context.
 
         Args:
-            woven: the function.
+            way: what the lanes of the function are found by.
             kind: the kind that its contract is about.
             lanes: the lanes of the context; the new one joins them.
             chain: tells the scopes that a call made there is in, and how many of them are of its own context.
@@ -348,7 +349,7 @@ class Ledger:
 
         def work() -> Lane | None:
             books, around = chain()
-            home = self._engine.home(kind, books)
+            home = self._engine.first(kind, books)
             plain = home is not None and not self.observed and not self._engine.spans.wide and not kind._invariants
             if isinstance(kind, Resource) and kind._tracked:
                 plain = False
@@ -357,15 +358,18 @@ class Ledger:
             table = self._engine.tables.table(kind, home)
             if not table.fast:
                 return None
+            limit = home.limit if home.samples(kind) else None
+            if limit is not None and not all(_is_within(book, kind, limit) for book in self._engine.books):
+                return None  # what is left out here may be known elsewhere
             lane = next((one for one in lanes.values() if one.table is table), None)
             if lane is None:
                 others = tuple([self._engine.tables.table(kind, book) for book in books if book is not home])
                 inside = books[:around] if home in books[:around] else (*books[:around], home)
-                lane = Lane(table, others, inside, books)
+                lane = Lane(table, others, inside, books, limit)
                 home.tally(kind)
                 for book in books:
                     book.lanes[id(lanes)] = lanes
-            lanes[woven] = lane
+            lanes[way] = lane
             return lane
 
         return self._do(work)
@@ -410,6 +414,38 @@ class Ledger:
         """Whether this very thread is in the middle of a step: a finaliser or a signal handler asks."""
         return self._inside == get_ident()
 
+    # -- samples ----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def sampling(self) -> bool:
+        """Whether some open scope leaves some keys out."""
+        return self._engine.sampling
+
+    def is_watched(self, kind: Kind, key: Key) -> bool:
+        """Whether any open scope watches this key."""
+        return any(book.takes(kind, key) for book in tuple(self._engine.books))
+
+    def tie(self, kinds: Iterable[Kind]) -> None:
+        """Contracts tie keys of these kinds to others: scopes that watch a sample watch all of them from now on, but where
+        they have left some out already.
+        """
+        loose = [kind for kind in kinds if not kind._tied]
+
+        def work() -> None:
+            for kind in loose:
+                self._engine.part(kind)
+                kind._tied = True
+            _close_lanes([book for book in self._engine.books if book.limit is not None])
+
+        if loose:
+            self._do(work)
+
+    def _compare_sample(self, book: Book) -> None:
+        """A scope comes or has gone: if it is like no other one, what is left out by all has to be found out anew."""
+        books, what = self._engine.books, (book.limit, book.only, book.ignore)
+        if self._engine.sampling and not any((one.limit, one.only, one.ignore) == what for one in books):
+            _close_lanes([one for one in books if one.limit is not None])
+
     # -- scopes -----------------------------------------------------------------------------------------------------------------
 
     def open(self, book: Book) -> None:
@@ -418,7 +454,11 @@ class Ledger:
         def work() -> None:
             book.opened_at = self._engine.clock.seq
             book.nowhere_at_open = self._engine.nowhere
-            book.recorded_at_open = self._engine.clock.recorded
+            book.recorded_at_open = self._engine.recorded()
+            self._compare_sample(book)
+            self._engine.align(book)
+            self._engine.books[book] = None
+            self._engine.sampling |= book.limit is not None
             if self._recorders:
                 self._recorded("open", book)
 
@@ -426,10 +466,13 @@ class Ledger:
 
     def seed(self, book: Book, kind: Kind, keys: Iterable[Key], call: Call, why: str) -> None:
         """Declare what was there before the scope: it may be used, handed over and released, and is not owed."""
-        keys = tuple(keys)
+        wanted = tuple(keys)
 
         def work() -> None:
             engine = self._engine
+            keys = tuple(key for key in wanted if book.takes(kind, key))
+            if len(keys) < len(wanted):
+                book.thinned.add(kind)
             for key in keys:
                 engine.tick()
                 claimed = engine.tables.claim(kind, key, book)
@@ -464,12 +507,15 @@ class Ledger:
         def work() -> tuple[int, int]:
             engine = self._engine
             nowhere = engine.nowhere - book.nowhere_at_open
-            elsewhere = engine.clock.recorded - book.recorded_at_open - book.inside
+            elsewhere = engine.recorded() - book.recorded_at_open - book.inside
             if self._recorders:
                 self._recorded("close", book)
             book.sealed = book.closed = True
             self._judged.extend((one.born, weakref.ref(book)) for one in book.held)
             engine.tables.close(book)
+            engine.books.pop(book, None)
+            self._compare_sample(book)
+            engine.sampling = engine.sampling and any(one.limit is not None or one.given_up for one in engine.books)
             return nowhere, elsewhere
 
         return self._do(work) or (0, 0)
@@ -521,9 +567,17 @@ class Ledger:
         self._engine.clock, self.observed = clock, observed
 
 
-def _first_open(chain: tuple[Book, ...], kind: Kind | None) -> Book | None:
-    """The scope that a finding about a kind, or about none, goes to."""
-    return next((book for book in chain if not book.closed and (kind is None or book.watches(kind))), None)
+def _first_open(chain: tuple[Book, ...], kind: Kind | None, key: Key | None = None) -> Book | None:
+    """The scope that a finding about a kind, or about none, goes to; one about a key to a scope that watches that."""
+    for book in chain:
+        if not book.closed and (kind is None or (book.watches(kind) if key is None else book.takes(kind, key))):
+            return book
+    return None
+
+
+def _is_within(book: Book, kind: Kind, limit: int) -> bool:
+    """Whether a scope watches nothing of a kind beyond a limit."""
+    return not book.watches(kind) or (book.samples(kind) and book.limit is not None and book.limit <= limit)
 
 
 def _closed_book() -> Book:
@@ -539,7 +593,7 @@ def _close_lanes(books: Iterable[Book]) -> None:
 
 def _close_way(lanes: dict[Any, Lane]) -> None:
     for lane in list(lanes.values()):
-        lane.close()
         for book in lane.books:
             book.lanes.pop(id(lanes), None)
+        lane.close()
     lanes.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -12,7 +13,7 @@ from lifeguard.ledger.acts import Engine
 from lifeguard.ledger.book import Book, is_open
 from lifeguard.ledger.invariants import subject_of
 from lifeguard.ledger.machine import Ledger
-from lifeguard.ledger.records import Act, Call, Finding, Generation, Subject, Verb
+from lifeguard.ledger.records import Act, Call, Finding, Generation, Ref, Subject, Verb
 from lifeguard.ledger.states import OPEN_STATES, State
 from lifeguard.places import resolve
 from lifeguard.reporting.model import Event, Life, Mark, Standing
@@ -208,6 +209,11 @@ class ChronicleLedger(Ledger):
         self.chronicle = Chronicle()
         self._engine = self.chronicle
 
+    def leave_out(self, book: Book, refs: Iterable[Ref]) -> None:
+        """A book does not watch these, as far as it goes."""
+        book.given_up.update(refs)
+        self._engine.sampling = True
+
     def begin_at(self, seq: int, calls: int) -> None:
         """Count on from these numbers."""
         self.clock.seq = seq
@@ -245,7 +251,7 @@ def lives(chronicle: Chronicle, book: Book, left: list[Finding], allowed: list[F
         allowed: what is allowed.
     """
     blamed = {finding.generation: finding for finding in left if finding.generation is not None}
-    excused = {finding.generation for finding in allowed}
+    excused = {finding.generation: finding for finding in allowed if finding.generation is not None}
     under = {child: finding for finding in left for child in finding.children}
     under_excused = {child for finding in allowed for child in finding.children}
     found = []
@@ -257,16 +263,23 @@ def lives(chronicle: Chronicle, book: Book, left: list[Finding], allowed: list[F
             standing: Standing = "fine"
             owed = stay.ended is None and not generation.seeded
             finding = blamed.get(generation)
+            covered = excused.get(generation)
             if finding is not None:
-                codes = tuple(dict.fromkeys((finding.code, *(text[:5] for text in finding.also))))
+                codes = _codes(finding)
                 warning = finding.severity == "warning"
                 standing = "warned" if warning else "left" if owed else "violated"
             elif generation in under and owed:
                 standing = "left"
-            elif generation in excused or (generation in under_excused and owed):
+            elif covered is not None or (generation in under_excused and owed):
                 standing = "allowed"
+                codes = _codes(covered) if covered is not None else ()
             found.append(_life(story, stay, standing, codes))
     return tuple(sorted(found, key=lambda life: life.begun))
+
+
+def _codes(finding: Finding) -> tuple[str, ...]:
+    """The rules that a finding names, its own first."""
+    return tuple(dict.fromkeys((finding.code, *(text[:5] for text in finding.also))))
 
 
 def _life(story: Story, stay: Stay, standing: Standing, codes: tuple[str, ...]) -> Life:

@@ -12,7 +12,6 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
@@ -20,12 +19,13 @@ from typing import Final
 
 from lifeguard.ledger.records import FIRST
 from lifeguard.places import Place
-from lifeguard.reporting.chronicle import AT_THE_END, mark_of
+from lifeguard.reporting.chronicle import AT_THE_END
+from lifeguard.reporting.findings import event_of, findings, outcome, plural, visible
 from lifeguard.reporting.model import Event, Life, Report, ScopeReport
 from lifeguard.rules import RULES
 from lifeguard.text import render as as_text
 from lifeguard.text import summary as seen
-from lifeguard.verdict import Entry, Violation
+from lifeguard.verdict import Violation
 
 TEXT_SHOWN: Final = 200_000
 """So many characters of the text report stand in the file, for browsers that run no script."""
@@ -49,7 +49,7 @@ def render(report: Report) -> str:
     page = _Page(report)
     notes = list(report.notes)
     if page.left_out:
-        notes.append(f"{_plural(page.left_out, 'resource')} without a finding left out: the JSON report has all")
+        notes.append(f"{plural(page.left_out, 'resource')} without a finding left out: the JSON report has all")
     script = "".join(_asset(name) for name in ("model.js", "drawing.js", "page.js"))
     parts = {
         "title": _escaped(report.title or "lifeguard report"),
@@ -71,7 +71,7 @@ def _asset(name: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return html.escape(text).encode("ascii", "xmlcharrefreplace").decode()
+    return html.escape(visible(text)).encode("ascii", "xmlcharrefreplace").decode()
 
 
 def _embedded(data: object) -> str:
@@ -80,25 +80,10 @@ def _embedded(data: object) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
-
-
 def _headline(report: Report) -> str:
-    found, warned = len(report.violations), len(report.warnings)
-    judged = (
-        f'<strong class="bad">{_plural(found, "violation")}</strong>'
-        if found
-        else '<strong class="good">balanced</strong>'
-    )
-    parts = [judged]
-    if warned:
-        parts.append(_plural(warned, "warning"))
-    allowed = sum(len(one.verdict.allowed) for one in report.scopes)
-    if allowed:
-        parts.append(f"{allowed:,} allowed")
-    parts.append(f"in {_plural(len(report.scopes), 'scope')}")
-    return ", ".join(parts[:-1]) + " " + parts[-1]
+    judged, rest = outcome(report)
+    look = "good" if report.balanced else "bad"
+    return f'<strong class="{look}">{judged}</strong>{rest}'
 
 
 def _text(report: Report) -> str:
@@ -109,7 +94,7 @@ def _text(report: Report) -> str:
         text = as_text(one.verdict)
         if len(text) > room:
             left = len(report.scopes) - number - 1
-            texts.append(text[:room] + f"\n… cut here; {_plural(left, 'more scope')} left out: the JSON report has all")
+            texts.append(text[:room] + f"\n… cut here; {plural(left, 'more scope')} left out: the JSON report has all")
             break
         texts.append(text)
         room -= len(text)
@@ -175,7 +160,8 @@ class _Page:
 
     def _judge(self, number: int, scope: ScopeReport) -> None:
         """Put what was found in a scope at its rows; what is about no resource that is shown gets a row of its own."""
-        for status, why, violation in _findings(scope):
+        for found in findings(scope):
+            status, why, violation = found.status, found.why, found.violation
             lives = self._named.get((number, violation.kind, violation.key_text), [])
             index = _best([(at, self._rows[at]) for at in lives], violation)
             if index is None:
@@ -271,7 +257,7 @@ def _of_life(scope: int, life: Life) -> _Row:
 
 def _of_finding(scope: int, violation: Violation, status: str) -> _Row:
     """A row for a finding whose resource was not recorded, from its history; or for one that is about no resource."""
-    events = tuple(_of_entry(entry) for entry in violation.history)
+    events = tuple(event_of(entry) for entry in violation.history)
     begun = events[0].seq if events else violation.seq
     still_open = violation.code in AT_THE_END and bool(events)
     standing = {"warning": "warned", "allowed": "allowed"}.get(status, "left" if still_open else "violated")
@@ -290,22 +276,6 @@ def _of_finding(scope: int, violation: Violation, status: str) -> _Row:
     )
 
 
-def _of_entry(entry: Entry) -> Event:
-    """An event from what a violation keeps of it."""
-    mark = mark_of(entry.verb)
-    raised = "raised" in entry.verb
-    return Event(entry.seq, mark, entry.verb, entry.function, entry.place, entry.actor, raised, note=entry.note)
-
-
-def _findings(scope: ScopeReport) -> Iterator[tuple[str, str, Violation]]:
-    for violation in scope.verdict.violations:
-        yield "violation", "", violation
-    for violation in scope.verdict.warnings:
-        yield "warning", "", violation
-    for one in scope.verdict.allowed:
-        yield "allowed", one.why, one.violation
-
-
 def _best(rows: list[tuple[int, _Row]], violation: Violation) -> int | None:
     """Which of the lives of one key a finding is about: the one that shares its history, else the latest one begun by then."""
     first = violation.history[0].seq if violation.history else None
@@ -319,9 +289,9 @@ def _best(rows: list[tuple[int, _Row]], violation: Violation) -> int | None:
 def _scope(scope: ScopeReport, outer: str) -> dict[str, object]:
     verdict = scope.verdict
     found, warned = len(verdict.violations), len(verdict.warnings)
-    judged = _plural(found, "violation") if found else "balanced"
+    judged = plural(found, "violation") if found else "balanced"
     if warned:
-        judged += f", {_plural(warned, 'warning')}"
+        judged += f", {plural(warned, 'warning')}"
     ended = "ended normally" if verdict.ended == "normally" else "still open" if verdict.ended == "open" else ""
     notes = list(seen(verdict))
     if outer:

@@ -28,7 +28,7 @@ from lifeguard.context import LEDGER, Event
 from lifeguard.errors import UsageError
 from lifeguard.keys import problem_text
 from lifeguard.ledger.records import Call
-from lifeguard.places import user_place
+from lifeguard.places import Place, user_place
 from lifeguard.reporting.lines import Line, Lines
 from lifeguard.verdict import Verdict
 
@@ -37,10 +37,22 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """The observer behind `scope(journal=path)`."""
+    """The observer behind `scope(journal=path)`.
 
-    def __init__(self, path: str) -> None:
+    Args:
+        path: the file.
+        place: where the scope is said to be opened; by default the line that opens it.
+
+    Attributes:
+        path: the file.
+        entry: under which run and number the scope stands in it; None before the scope is opened.
+    """
+
+    def __init__(self, path: str, *, place: Place | None = None) -> None:
+        self.path = os.path.abspath(path)
+        self.entry: tuple[str, int] | None = None
         self._path = path
+        self._place = place
         self._scope: Scope | None = None
         self._keeping = contextlib.ExitStack()
         self._writer: Writer | None = None
@@ -53,7 +65,7 @@ class Journal:
         """
         self._scope = scope
         self._writer = self._keeping.enter_context(writing(self._path))
-        self._writer.scope(scope)
+        self.entry = self._writer.run, self._writer.scope(scope, self._place or user_place())
 
     def began(self, call: Call) -> None:
         """Nothing to do: the ledger tells."""
@@ -169,15 +181,15 @@ class Writer(Lines):
             except OSError as error:
                 self.trouble = self.trouble or problem_text(error)
 
-    def scope(self, scope: Scope) -> None:
-        """A scope that keeps this journal is about to open."""
-        place = user_place()
+    def scope(self, scope: Scope, place: Place | None) -> int:
+        """A scope that keeps this journal is about to open, at this place; gives its number."""
         outer = scope.outer.scope.book if scope.outer is not None else None
         self._allowances[scope] = 0
+        number = self._new_book(scope.book)
         self._write(
             "scope",
             {
-                "scope": self._new_book(scope.book),
+                "scope": number,
                 "name": scope.name,
                 "reach": scope.reach,
                 "outer": self._books.get(outer, 0) if outer is not None else 0,
@@ -185,6 +197,7 @@ class Writer(Lines):
                 "test": os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0],
             },
         )
+        return number
 
     def verdict(self, scope: Scope, verdict: Verdict) -> None:
         """A scope that keeps this journal has been judged, and closed."""

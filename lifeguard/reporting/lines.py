@@ -7,13 +7,14 @@ import platform
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from lifeguard import context
 from lifeguard.allowances import Allowance
 from lifeguard.context import LEDGER
 from lifeguard.keys import Key, Pattern
-from lifeguard.kinds import OUTSIDE, Kind, Resource
+from lifeguard.kinds import OUTSIDE, Kind, KindsNamed, Resource
 from lifeguard.ledger import account
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.invariants import Breach
@@ -50,11 +51,13 @@ class Lines(ABC):
         self._kinds: dict[Kind, int] = {}
         self._payers: dict[int, object] = {}
         self._books: dict[Book, int] = {}
-        self._book_count = 0
+        self._numbers = count(1)
         self._spans: dict[Span, int] = {}
         self._span_count = 0
         self._calls = 0  # so many calls had begun before
-        self._allowances: dict[Scope, int] = {}  # of each scope that keeps this journal: how many were written
+        # Of each scope that keeps this journal: how many were written. Scopes come and go in other threads meanwhile, so that
+        # it is only walked through as a copy.
+        self._allowances: dict[Scope, int] = {}
 
     @abstractmethod
     def _write(self, step: str, line: Line) -> None:
@@ -85,9 +88,15 @@ class Lines(ABC):
             "scope": self._books.get(book) or self._new_book(book),
             "name": book.name,
             "remember": book.remember,
-            "only": sorted(map(self._kind, book.only)) if book.only is not None else None,
-            "ignore": sorted(map(self._kind, book.ignore)),
+            "sample": book.sample,
+            "only": self._chosen(book.only) if book.only is not None else None,
+            "ignore": self._chosen(book.ignore),
         }
+
+    def _chosen(self, kinds: frozenset[Kind] | KindsNamed) -> list[int] | dict[str, list[str]]:
+        if isinstance(kinds, KindsNamed):
+            return {"names": sorted(kinds.names)}
+        return sorted(map(self._kind, kinds))
 
     def _begin(self, call: Call, named: tuple[Ref, ...], spans: tuple[Span, ...], failing: tuple[Ref, ...]) -> Line:
         for span in spans:
@@ -118,6 +127,7 @@ class Lines(ABC):
             "error_at": [place.file, place.line, place.function] if place is not None else None,
             "fault": getattr(call, "fault", ""),
             "acts": [self._act(act) for act in acts],
+            "left_out": self._left_out(acts) if LEDGER.sampling else [],
             "stop": [self._span(span) for span in spans],
             "steps": self._refs(steps),
             "failing": bool(call.failing),
@@ -125,6 +135,17 @@ class Lines(ABC):
         for span in spans:
             self._spans.pop(span, None)
         return _without_empty(line)
+
+    def _left_out(self, acts: list[Act]) -> list[Line]:
+        """What these acts speak of and a scope does not watch though it watches the kind: by the key or by chance, which a
+        reader cannot work out.
+        """
+        found: list[Line] = []
+        for book, number in self._books.items():
+            refs = [ref for act in acts for ref in _refs_of(act) if book.leaves_out(*ref)]
+            if refs:
+                found.append({"scope": number, "refs": self._refs(refs)})
+        return found
 
     def _abandon(self, call: Call, spans: tuple[Span, ...]) -> Line:
         line = {"call": self._known(call), "stop": [self._spans.get(span, 0) for span in spans]}
@@ -192,23 +213,23 @@ class Lines(ABC):
         kinds = [one.kind for one in book.held] + [one.kind for one in book.findings if one.kind is not None]
         for kind in dict.fromkeys(kinds):
             self._write_payers(kind)
-        scope = next((one for one in self._allowances if one.book is book), None)
+        scope = next((one for one in list(self._allowances) if one.book is book), None)
         line = {"scope": self._books.get(book, 0), "error": error, "ended": ended}
         return {**line, "raised": scope._raised} if scope is not None else line
 
     def _close(self, book: Book) -> Line | None:
         number = self._books.get(book, 0)
-        if not any(scope.book is book for scope in self._allowances):
+        if not any(scope.book is book for scope in list(self._allowances)):
             self._books.pop(book, None)
         severities = {str(at): one.severity for at, one in enumerate(book.findings) if one.severity is not None}
-        return _without_empty({"scope": number, "severities": severities})
+        left_out = {kind: count for kind, counts in account.counts(book).items() if (count := counts.left_out)}
+        return _without_empty({"scope": number, "severities": severities, "left_out": left_out})
 
     # -- what they speak of -----------------------------------------------------------------------------------------------------
 
     def _new_book(self, book: Book) -> int:
-        self._book_count += 1
-        self._books[book] = self._book_count
-        return self._book_count
+        number = self._books[book] = next(self._numbers)  # one step: scopes open in many threads
+        return number
 
     def _chain(self, chain: Iterable[Book]) -> list[int]:
         return [self._books.get(book, 0) for book in chain]
@@ -312,9 +333,10 @@ class Lines(ABC):
     def _write_allowances(self) -> None:
         """The allowances that were said since."""
         for scope, written in list(self._allowances.items()):
-            for allowance in scope._allowances[written:]:
+            for number, allowance in enumerate(scope._allowances[written:], written + 1):
                 self._write("allow", {"scope": self._books.get(scope.book, 0), **self._allowance(allowance)})
-                self._allowances[scope] += 1
+                if scope in self._allowances:  # it may just have been judged, in its own thread
+                    self._allowances[scope] = number
 
     def _allowance(self, allowance: Allowance) -> Line:
         place = allowance.place
@@ -364,6 +386,12 @@ class Lines(ABC):
             }
         )
         return {**line, **_key(one.key)}
+
+
+def _refs_of(act: Act) -> list[Ref]:
+    """The resources that an act speaks of."""
+    others = [one for one in (act.within, act.to) if isinstance(one, tuple)]
+    return [(act.kind, act.key), *others, *([(act.kind, act.to_key)] if act.to_key is not None else [])]
 
 
 def _folder() -> str:

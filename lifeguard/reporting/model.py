@@ -16,6 +16,9 @@ from lifeguard.verdict import Allowed, Counts, Entry, Subject, Verdict, Violatio
 VERSION: Final = 1
 """Version of the data that `Report.as_dict` gives. It grows when a field changes its meaning or goes away."""
 
+EXCUSED: Final = "known from the baseline"
+"""How the reason begins for which a finding is allowed, where a file of known findings excuses it and no allowance."""
+
 Mark = Literal["acquire", "release", "transfer", "use", "fail", "rollback", "seed", "settle"]
 """What an event is, for drawing; the exact words for people are in its `verb`."""
 
@@ -90,7 +93,7 @@ class Life:
         owner_ident: the life of that owner where it is a resource; else "".
         part_of: the life of what it is a part of; else "".
         standing: how it came out.
-        codes: the rules that were broken, the primary one first.
+        codes: the rules that were broken, also those that an allowance covers, the primary one first.
         seeded: it was there before the scope, and is not owed.
         events: its events, oldest first; all of them, not only those of this scope.
     """
@@ -302,6 +305,7 @@ def verdict_from(data: Mapping[str, Any]) -> Verdict:
         elsewhere=data["elsewhere"],
         unused=tuple(data["unused"]),
         remember=data["remember"],
+        sample=data.get("sample", 1.0),
     )
 
 

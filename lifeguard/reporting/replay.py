@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextvars import Token
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from lifeguard.allowances import Allowance, sift
 from lifeguard.keys import Key, Pattern
-from lifeguard.kinds import OUTSIDE, Kind, Resource, Rollback, all_of
+from lifeguard.kinds import OUTSIDE, Kind, KindsNamed, Resource, Rollback, all_of
 from lifeguard.ledger import account
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.invariants import Breach
@@ -50,13 +50,15 @@ class Read:
     Attributes:
         report: the verdicts, judged again, and the lives of all resources.
         differing: scopes whose verdict now is another one than the process gave; empty where all is well.
+        idents: what the scopes are called in the report, by the run that wrote them and their number there.
     """
 
     report: Report
     differing: tuple[str, ...]
+    idents: Mapping[tuple[str, int], str]
 
 
-def read(paths: Iterable[str | Path], *, title: str = "") -> Read:
+def read(paths: Iterable[str | Path], *, title: str = "", runs: Container[str] | None = None) -> Read:
     """Read journals, and judge all their scopes again.
 
     Each process has a sequence of its own, by which its steps are put in order; no clock is asked.
@@ -64,30 +66,34 @@ def read(paths: Iterable[str | Path], *, title: str = "") -> Read:
     Args:
         paths: the files, in any order; the same process may have written to several, and several to one.
         title: what the report is a report of.
+        runs: only what these runs wrote; by default, everything.
 
     Raises:
         JournalError: a file is no journal.
         OSError: a file cannot be read.
     """
     notes: list[str] = []
-    runs: dict[str, list[tuple[str, Line]]] = {}
+    found: dict[str, list[tuple[str, Line]]] = {}
     for path in dict.fromkeys(map(str, paths)):
         for where, line in _lines(path, notes):
-            runs.setdefault(line["run"], []).append((where, line))
+            if runs is None or line["run"] in runs:
+                found.setdefault(line["run"], []).append((where, line))
     scopes: list[ScopeReport] = []
     differing: list[str] = []
-    for run, lines in runs.items():
+    idents: dict[tuple[str, int], str] = {}
+    for run, lines in found.items():
         lines.sort(key=lambda one: one[1]["n"])
         replay = Replay(run, notes)
         replay.tell(lines)
         names = {number: str(len(scopes) + at) for at, number in enumerate(replay.told, 1)}
+        idents |= {(run, number): name for number, name in names.items()}
         for number, scope in replay.told.items():
             outer = names.get(int(scope.outer), "") if scope.outer else ""
             scopes.append(replace(scope, ident=names[number], outer=outer))
         differing += replay.differing
     from lifeguard import __version__
 
-    return Read(Report(tuple(scopes), tuple(notes), title, __version__), tuple(differing))
+    return Read(Report(tuple(scopes), tuple(notes), title, __version__), tuple(differing), idents)
 
 
 def _lines(path: str, notes: list[str]) -> Iterator[tuple[str, Line]]:
@@ -318,12 +324,18 @@ class Replay:
 
     def _open(self, line: Line) -> None:
         number = line["scope"]
-        only = [self._kinds[kind] for kind in line["only"]] if line["only"] is not None else None
-        ignore = [self._kinds[kind] for kind in line["ignore"]]
+        only = self._chosen(line["only"]) if line["only"] is not None else None
+        ignore = self._chosen(line["ignore"])
         book = self._books[number] = Book(line["name"], remember=line["remember"], only=only, ignore=ignore)
+        book.sample = line.get("sample", 1.0)  # what it left out is not among its events
         self._ledger.open(book)
         if number in self._scopes:
             self._scopes[number].opened = line["seq"]
+
+    def _chosen(self, data: Any) -> list[Kind] | KindsNamed:
+        if isinstance(data, dict):
+            return KindsNamed(frozenset(data["names"]))
+        return [self._kinds[kind] for kind in data]
 
     def _there(self, line: Line) -> None:
         kind, key, book = self._kinds[line["kind"]], self._keys.read(line["key"]), self._books[line["scope"]]
@@ -387,6 +399,8 @@ class Replay:
         call.failing = failing if line.get("failing") else ()
         outcome = Outcome.RAISED if line.get("raised") else Outcome.RETURNED
         acts = [self._act(data) for data in line.get("acts", ())]
+        for left in line.get("left_out", ()):
+            self._ledger.leave_out(self._books[left["scope"]], self._refs(left["refs"]))
         self._ledger.end(call, outcome, acts, spans, self._refs(line.get("steps", ())))
         call.failing = failing
 
@@ -454,6 +468,9 @@ class Replay:
             scope.findings, scope.allowed = sift(book.findings, allowances)
 
     def _close(self, line: Line) -> None:
+        for kind in self._kinds.values():
+            if kind.name in (left_out := line.get("left_out", {})):
+                self._books[line["scope"]].tally(kind).left_out = left_out.pop(kind.name)
         self._closed(line["scope"], line.get("severities", {}), line["seq"])
 
     def _closed(self, number: int, severities: Mapping[str, str], seq: int | None) -> None:

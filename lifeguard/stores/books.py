@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from lifeguard.kinds import Kind
+from lifeguard.kinds import Kind, KindsNamed
 from lifeguard.ledger.book import STRANGERS, Book, Tally
 
 if TYPE_CHECKING:
@@ -38,7 +38,20 @@ class SharedBook(Book):
         judged_here: whether this process opened it.
     """
 
-    __slots__ = ("counted", "found", "ident", "judged_here", "number", "opened_by", "shared_since", "unheard", "world", "world_at_open")
+    alone = False
+
+    __slots__ = (
+        "counted",
+        "found",
+        "ident",
+        "judged_here",
+        "number",
+        "opened_by",
+        "shared_since",
+        "unheard",
+        "world",
+        "world_at_open",
+    )
 
     def __init__(
         self,
@@ -46,8 +59,8 @@ class SharedBook(Book):
         *,
         ident: str,
         remember: int | None = 1024,
-        only: Iterable[Kind] | None = None,
-        ignore: Iterable[Kind] = (),
+        only: Iterable[Kind] | KindsNamed | None = None,
+        ignore: Iterable[Kind] | KindsNamed = (),
     ) -> None:
         super().__init__(name, remember=remember, only=only, ignore=ignore)
         self.ident = ident
@@ -60,6 +73,12 @@ class SharedBook(Book):
         self.shared_since = 0  # acquires of the world that were recorded before
         self.unheard = False  # it had to be judged without the database
         self.counted: dict[Kind, None] = {}  # the kinds whose tallies have changed
+
+    def now(self) -> SharedBook:
+        """Itself, with all that this process has told, and what others did."""
+        if self.world is not None and not self.closed:
+            self.world.store.ask(self.world, _catch_up, self)
+        return self
 
     def tally(self, kind: Kind) -> Tally:
         """The counters of a kind."""
@@ -124,14 +143,18 @@ class SharedBook(Book):
         self.tallies.update(fresh)
 
 
+def _catch_up(world: World, book: SharedBook) -> None:
+    world.read_findings(book)
+
+
 def settings_out(book: Book, kinds: Kinds, reach: str) -> str:
     """What a scope was opened with, for whoever joins it."""
     return json.dumps(
         {
             "reach": reach,
             "remember": book.remember,
-            "only": sorted(map(kinds.number, book.only)) if book.only is not None else None,
-            "ignore": sorted(map(kinds.number, book.ignore)),
+            "only": _chosen_out(book.only, kinds) if book.only is not None else None,
+            "ignore": _chosen_out(book.ignore, kinds),
         }
     )
 
@@ -143,6 +166,14 @@ def book_of(ident: str, name: str, settings: str, kinds: Kinds) -> SharedBook:
         name,
         ident=ident,
         remember=told["remember"],
-        only=[kinds.of(number) for number in told["only"]] if told["only"] is not None else None,
-        ignore=[kinds.of(number) for number in told["ignore"]],
+        only=_chosen_in(told["only"], kinds) if told["only"] is not None else None,
+        ignore=_chosen_in(told["ignore"], kinds),
     )
+
+
+def _chosen_out(chosen: frozenset[Kind] | KindsNamed, kinds: Kinds) -> object:
+    return {"names": sorted(chosen.names)} if isinstance(chosen, KindsNamed) else sorted(map(kinds.number, chosen))
+
+
+def _chosen_in(told: Any, kinds: Kinds) -> list[Kind] | KindsNamed:
+    return KindsNamed(frozenset(told["names"])) if isinstance(told, dict) else [kinds.of(number) for number in told]

@@ -53,7 +53,10 @@ class Database:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_immediate)
             return engine
-        options = {"connect_timeout": seconds, "options": f"-c statement_timeout={seconds * 1000 * 6} -c lock_timeout={seconds * 1000}"}
+        options = {
+            "connect_timeout": seconds,
+            "options": f"-c statement_timeout={seconds * 1000 * 6} -c lock_timeout={seconds * 1000}",
+        }
         if "application_name" not in self._url.query:
             options["application_name"] = "lifeguard"
         return create_engine(self._url, poolclass=NullPool, connect_args={"prepare_threshold": 2, **options})
@@ -167,7 +170,7 @@ def unreachable(error: Exception) -> Exception:
     if isinstance(error, UsageError | Unreachable):
         return error
     origin = getattr(error, "orig", None) or error
-    if isinstance(error, InterfaceError | OperationalError | DBAPIError) or isinstance(error, OSError):
+    if isinstance(error, InterfaceError | OperationalError | DBAPIError | OSError):
         words = str(origin).strip().splitlines()
         return Unreachable(f"{type(origin).__name__}: {shown_words(words[0]) if words else 'no words'}")
     return Unreachable(type(error).__name__)

@@ -31,7 +31,7 @@ from lifeguard.stores.worlds import World
 from lifeguard.verdict import Verdict
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    pass
 
 Late = Literal["refuse", "record"]
 """What becomes of a join after the scope was closed: an error, or a join whose events are kept as late ones."""
@@ -61,7 +61,9 @@ def shared(scope: Scope) -> SharedScope:
     """
     book = scope.book
     if not isinstance(book, SharedBook):
-        raise UsageError.at_caller(f"{scope!r} has no shared ledger that others could join: scope(ledger=…) gives it one")
+        raise UsageError.at_caller(
+            f"{scope!r} has no shared ledger that others could join: scope(ledger=…) gives it one"
+        )
     scope.expect_open("shared(…)")
     return SharedScope(book.ident, scope.name)
 
@@ -88,6 +90,8 @@ class _Joining:
 
 class Join(Scope):
     """One process's part in a shared scope. Made by `join`; used like a scope, but judges nothing."""
+
+    judges = False
 
     def __init__(self, which: SharedScope, ledger: Ledger, reach: Reach, late: Late) -> None:
         super().__init__(which.name or f"scope {which.ident}", _settings(reach, _Joining(self)))
@@ -125,9 +129,7 @@ class Join(Scope):
         store.ask(world, _enter, book)
         SWITCHBOARD.enter()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         """Leave the scope: what is held stays owed, and is judged where the scope was opened."""
         node = self._entered[0] if self._entered is not None else None
         super().__exit__(kind, error, traceback)
@@ -171,6 +173,7 @@ def _settings(reach: Reach, observer: _Joining) -> Any:
         ledger="memory",
         conditions=(),
         check_types=False,
+        sample=1.0,
     )
 
 
@@ -191,9 +194,7 @@ def _leave(world: World, book: SharedBook) -> None:
     world.store.part(world.tables.connected(), book)
 
 
-def join(
-    which: SharedScope | str, *, ledger: str | Ledger, reach: Reach = "context", late: Late = "refuse"
-) -> Join:
+def join(which: SharedScope | str, *, ledger: str | Ledger, reach: Reach = "context", late: Late = "refuse") -> Join:
     """Be in a scope that another process has opened.
 
     What the block acquires, releases, hands over and rolls back is recorded there, and is judged when the scope is closed
@@ -214,10 +215,13 @@ def join(
         UsageError: on entering: there is no such scope in that ledger, or it has been closed. Where the database cannot be
             reached, the block runs, and its events wait in a file.
     """
+    given = which
     if isinstance(which, str):
         which = SharedScope(which, "")
     if not isinstance(which, SharedScope) or not _is_ident(which.ident):
-        raise DeclarationError.at_caller(f"join(…) takes what shared(scope) gave, or its identity, not {repr_safely(which)}")
+        raise DeclarationError.at_caller(
+            f"join(…) takes what shared(scope) gave, or its identity (32 hexadecimal digits), not {repr_safely(given)}"
+        )
     if late not in ("refuse", "record"):
         raise DeclarationError.at_caller(f"join(late=…) takes 'refuse' or 'record', not {repr_safely(late)}")
     if reach not in ("context", "process"):

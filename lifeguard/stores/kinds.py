@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select
 
 from lifeguard.kinds import Kind, Resource, Rollback, all_of, declared_kinds
 from lifeguard.ledger import account
-from lifeguard.stores.schema import KINDS
+from lifeguard.stores.schema import KINDS, inserted
 
 
 def settings_of(kind: Kind) -> str:
@@ -86,7 +86,7 @@ class Kinds:
             found = self._read(meaning)
             assert found is not None
             return found
-        return int(connection.execute(insert(KINDS).values(**values)).inserted_primary_key[0])
+        return inserted(connection.execute(insert(KINDS).values(**values)))
 
     def one(self, kind: Kind) -> Kind:
         """The object that stands for a kind here: the first one of its name and settings."""

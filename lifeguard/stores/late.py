@@ -87,7 +87,8 @@ def late_events(scope: Scope | SharedScope | str, *, ledger: str | Ledger | None
         book.world.store.flush()
         ident, named = book.ident, book.world.store.ledger
     else:
-        ident, named = getattr(scope, "ident", scope), expect_ledger(ledger, "late_events(ledger=…)")
+        ident = scope if isinstance(scope, str) else str(getattr(scope, "ident", ""))
+        named = expect_ledger(ledger, "late_events(ledger=…)")
 
     def find(connection: Connection) -> tuple[LateEvent, ...]:
         number = connection.execute(select(SCOPES.c.id).where(SCOPES.c.ident == ident)).scalar()
@@ -98,7 +99,9 @@ def late_events(scope: Scope | SharedScope | str, *, ledger: str | Ledger | None
             LATE, PROCESSES, LATE.c.process == PROCESSES.c.id
         )
         told = []
-        for data, at, host, pid in connection.execute(statement.where(LATE.c.scope == number).order_by(LATE.c.id)).all():
+        for data, at, host, pid in connection.execute(
+            statement.where(LATE.c.scope == number).order_by(LATE.c.id)
+        ).all():
             verb, kind_number, key_data, function, place, actor, error = json.loads(data)
             kind, key = kinds.of(kind_number), keys.read(key_data)
             told.append(

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from types import CodeType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from lifeguard.data import field_names
 from lifeguard.keys import ObjectKey, Pattern, Tagged
-from lifeguard.kinds import OUTSIDE, Resource, Rollback, declared_kinds
+from lifeguard.kinds import OUTSIDE, Kind, KindsNamed, Resource, Rollback, declared_kinds
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.invariants import Breach
 from lifeguard.ledger.records import Act, Call, Generation, Outcome, Verb
@@ -26,10 +26,18 @@ from lifeguard.stores.keys import KeyCodec
 from lifeguard.stores.kinds import made, settings_of
 from lifeguard.stores.rows import place_of, site_of
 
-if TYPE_CHECKING:
-    from lifeguard.kinds import Kind
-
-_CALL: Final = ("function", "actor", "thread", "awaiting", "receiver", "asynchronous", "nests", "lasts", "error", "ident")
+_CALL: Final = (
+    "function",
+    "actor",
+    "thread",
+    "awaiting",
+    "receiver",
+    "asynchronous",
+    "nests",
+    "lasts",
+    "error",
+    "ident",
+)
 _FRESH: Final = Act(Verb.USE, Resource("any"), 0)
 _ACT: Final = tuple(
     name
@@ -193,12 +201,18 @@ class StepLines:
             known = self._kinds[meaning] = known or made(name, rollback, settings)
         return known
 
+    def _chosen_out(self, chosen: frozenset[Kind] | KindsNamed) -> Any:
+        return {"names": sorted(chosen.names)} if isinstance(chosen, KindsNamed) else [*map(self._out, chosen)]
+
+    def _chosen_in(self, data: Any) -> list[Kind] | KindsNamed:
+        return KindsNamed(frozenset(data["names"])) if isinstance(data, dict) else [*map(self._in, data)]
+
     def _book_out(self, book: Book) -> Any:
         if not isinstance(book, SharedBook):
             return {"book": None}
-        told = {"name": book.name, "remember": book.remember, "only": None, "ignore": [*map(self._out, book.ignore)]}
+        told = {"name": book.name, "remember": book.remember, "only": None, "ignore": self._chosen_out(book.ignore)}
         if book.only is not None:
-            told["only"] = [*map(self._out, book.only)]
+            told["only"] = self._chosen_out(book.only)
         return {"book": [book.ident, told]}
 
     def _book_in(self, data: Any) -> Book:
@@ -207,8 +221,8 @@ class StepLines:
             closed.sealed = closed.closed = True
             return closed
         ident, told = data
-        only = [*map(self._in, told["only"])] if told["only"] is not None else None
-        return self._book_of(ident, {**told, "only": only, "ignore": [*map(self._in, told["ignore"])]})
+        only = self._chosen_in(told["only"]) if told["only"] is not None else None
+        return self._book_of(ident, {**told, "only": only, "ignore": self._chosen_in(told["ignore"])})
 
     _WRITERS: Final[tuple[tuple[Any, Any], ...]] = (
         (Tagged | ObjectKey | bytes, lambda self, key: {"key": self._keys.write(key)}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import Connection, inspect, insert, select, text, update
+from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from lifeguard.errors import UsageError
 from lifeguard.stores import schema

@@ -81,22 +81,21 @@ def check(url: str) -> None:
     if not installed("sqlalchemy"):
         raise missing("sqlalchemy", "sql", what)
     from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
 
     try:
         parsed = make_url(url)
-        back_end, driver = parsed.get_backend_name(), parsed.get_driver_name()
-    except (ArgumentError, ValueError, TypeError, ImportError):
-        back_end, driver = "", ""
-    except Exception:  # a dialect that SQLAlchemy does not know
-        back_end, driver = "", ""
+        back_end, driver, database = parsed.get_backend_name(), parsed.get_driver_name(), parsed.database
+    except Exception:  # no URL at all, or a dialect or driver that SQLAlchemy does not know
+        back_end = driver = database = ""
     if back_end not in BACK_ENDS or driver not in ("pysqlite", "psycopg"):
         raise DeclarationError.at_caller(
             f"{what} takes 'memory', a URL like 'sqlite:///run.db' or 'postgresql+psycopg://user@host/database', "
             f"not {shown(url)!r}"
         )
-    if back_end == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise DeclarationError.at_caller(f"{what} takes the file of a SQLite database that others can open, not {url!r}")
+    if back_end == "sqlite" and database in (None, "", ":memory:"):
+        raise DeclarationError.at_caller(
+            f"{what} takes the file of a SQLite database that others can open, not {shown(url)!r}"
+        )
     if driver == "psycopg" and not installed("psycopg"):
         raise missing("psycopg", "postgresql", f"{what} with PostgreSQL")
 
@@ -107,7 +106,7 @@ def shown(url: Any) -> str:
     scheme, found, rest = text.partition("://")
     if not found:
         return text if re.fullmatch(r"[\w.\-/\\ ]*", text) else "a text that is no URL"
-    place, question, query = rest.partition("?")
+    place, _, query = rest.partition("?")
     user, at, host = place.rpartition("@")
     if at:
         place = f"{user.partition(':')[0]}{':***' if ':' in user else ''}@{host}"
@@ -125,10 +124,12 @@ def read_ledger(value: Any) -> Ledger | None:
         DeclarationError: it names no ledger.
         UsageError: a library that it needs is not installed.
     """
-    if isinstance(value, str):
-        value = Ledger(value) if value else None
+    if isinstance(value, str) and value:
+        value = Ledger(value)
     if not isinstance(value, Ledger):
-        raise DeclarationError.at_caller(f"scope(ledger=…) takes 'memory', a URL or Ledger(url, …), not {repr_safely(value)}")
+        raise DeclarationError.at_caller(
+            f"scope(ledger=…) takes 'memory', a URL or Ledger(url, …), not {repr_safely(value)}"
+        )
     return None if value.url == MEMORY else value
 
 
@@ -140,5 +141,7 @@ def expect_ledger(value: Any, what: str) -> Ledger:
     """
     ledger = read_ledger(value) if value is not None else None
     if ledger is None:
-        raise DeclarationError.at_caller(f"{what} takes the URL of a shared ledger or Ledger(url, …), not {repr_safely(value)}")
+        raise DeclarationError.at_caller(
+            f"{what} takes the URL of a shared ledger or Ledger(url, …), not {repr_safely(value)}"
+        )
     return ledger

@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from lifeguard.data import record
-from lifeguard.keys import Key, plain, show_fields
-from lifeguard.keys import ObjectKey, Tagged
+from lifeguard.keys import Key, ObjectKey, Tagged, plain, show_fields
 from lifeguard.kinds import Resource
 from lifeguard.ledger.states import State
 from lifeguard.places import Place
@@ -125,8 +124,8 @@ class Orphans(Sequence[Orphan]):
 
     @property
     def exit_code(self) -> int:
-        """0 where nothing is owed, else 1."""
-        return 1 if self._found else 0
+        """0 where nothing is owed, else 3, as everywhere on the command line."""
+        return 3 if self._found else 0
 
     def as_dict(self) -> dict[str, object]:
         """Everything as JSON-ready data."""
@@ -174,7 +173,9 @@ def _find(connection: Connection, database: Database) -> list[Orphan]:
     scopes = {row.id: row for row in connection.execute(select(SCOPES).where(SCOPES.c.state != "closed")).all()}
     keys, kinds = KeyCodec(""), Kinds(lambda: connection)
     found = []
-    for raw in connection.execute(select(OPEN).where(OPEN.c.process.in_(sorted(dead))).order_by(OPEN.c.at, OPEN.c.born)).all():
+    for raw in connection.execute(
+        select(OPEN).where(OPEN.c.process.in_(sorted(dead))).order_by(OPEN.c.at, OPEN.c.born)
+    ).all():
         row = Row(*raw)
         scope = scopes.get(row.scope)
         data = json.loads(row.data)
@@ -183,7 +184,7 @@ def _find(connection: Connection, database: Database) -> list[Orphan]:
         if scope is None or seeded or left_well:
             continue
         kind, key = kinds.of(row.kind), keys.read(data[0])
-        first = data[10][0] if data[10] else [0, "", "", None, "", 0, ""]
+        first: list[Any] = data[10][0] if data[10] else [0, "", "", None, "", 0, ""]
         process = rows[row.process]
         state = State[data[1]].value if isinstance(kind, Resource) else "owed"
         found.append(
@@ -213,6 +214,6 @@ def _find(connection: Connection, database: Database) -> list[Orphan]:
 
 def _means_something(key: Key) -> bool:
     """Whether nothing in a key is the identity of an object."""
-    if type(key) is ObjectKey or type(key) is Tagged and any(type(part) is ObjectKey for part in key):
+    if type(key) is ObjectKey or (type(key) is Tagged and any(type(part) is ObjectKey for part in key)):
         return False
     return all(map(_means_something, key)) if isinstance(key, tuple) and type(key) is not Tagged else True

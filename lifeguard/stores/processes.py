@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, update
 
 from lifeguard.data import record
-from lifeguard.stores.schema import PROCESSES
+from lifeguard.stores.schema import PROCESSES, inserted
 
 
 @record
@@ -96,7 +96,9 @@ def this_process() -> Process:
     """The running process."""
     pid = os.getpid()
     program = " ".join(os.path.basename(part) for part in sys.argv[:1]) or "python"
-    return Process(0, uuid.uuid4().hex, socket.gethostname(), host_ident(), boot_ident(), pid, start_of(pid) or "", program)
+    return Process(
+        0, uuid.uuid4().hex, socket.gethostname(), host_ident(), boot_ident(), pid, start_of(pid) or "", program
+    )
 
 
 def register(connection: Connection, process: Process, lease: float, now: Any) -> int:
@@ -113,7 +115,7 @@ def register(connection: Connection, process: Process, lease: float, now: Any) -
         "since": now,
         "seen": now,
     }
-    return int(connection.execute(insert(PROCESSES).values(**values)).inserted_primary_key[0])
+    return inserted(connection.execute(insert(PROCESSES).values(**values)))
 
 
 def lives(connection: Connection, number: int, now: Any) -> None:

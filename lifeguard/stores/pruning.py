@@ -31,7 +31,13 @@ class Pruned:
     processes: int
 
     def __str__(self) -> str:
-        return f"{self.scopes} scopes, {self.settled} settled obligations and {self.processes} processes were taken out"
+        counts = (
+            (self.scopes, "scope", "scopes"),
+            (self.settled, "settled obligation", "settled obligations"),
+            (self.processes, "process", "processes"),
+        )
+        *some, last = [f"{number} {word if number == 1 else many}" for number, word, many in counts]
+        return f"taken out: {', '.join(some)} and {last}"
 
 
 def prune(ledger: str | Ledger, *, older_than: float | timedelta) -> Pruned:

@@ -61,21 +61,26 @@ class Reaped:
         ledger: the ledger, without its password.
         dry_run: whether nothing was done.
         results: each obligation and what became of it.
+        spared: how many more there are in scopes whose own process lives, and may release them itself.
     """
 
     ledger: str
     dry_run: bool
     results: tuple[Reaping, ...]
+    spared: int = 0
 
     def __str__(self) -> str:
-        if not self.results:
-            return f"No dead process owes anything in {self.ledger}."
-        return "\n".join(map(str, self.results))
+        lines = [*map(str, self.results)]
+        if self.spared:
+            lines.append(
+                f"left alone: {self.spared} in scopes whose own process lives (living_scopes releases these, too)"
+            )
+        return "\n".join(lines) or f"No dead process owes anything in {self.ledger}."
 
     @property
     def exit_code(self) -> int:
-        """0 where nothing is left, else 1."""
-        return 0 if all(one.outcome == "released" for one in self.results) else 1
+        """0 where nothing is left, else 3, as everywhere on the command line."""
+        return 0 if all(one.outcome == "released" for one in self.results) else 3
 
     def as_dict(self) -> dict[str, object]:
         """Everything as JSON-ready data."""
@@ -84,6 +89,7 @@ class Reaped:
             "ledger": self.ledger,
             "dry_run": self.dry_run,
             "results": [one.as_dict() for one in self.results],
+            "spared": self.spared,
         }
 
     def as_json(self) -> str:
@@ -187,8 +193,8 @@ def reap(
 
     Args:
         ledger: the URL, or `Ledger(url, …)`.
-        contracts: modules, classes, objects or functions with `@releases` and `@rolls_back`; of a class those methods that need no
-            object can be called, of an object all.
+        contracts: modules, classes, objects or functions with `@releases` and `@rolls_back`; of a class those methods can be
+            called that need no object, of an object all.
         dry_run: say what would be done, and do nothing.
         living_scopes: release also what is held in a scope whose own process lives, and may release it itself.
 
@@ -205,7 +211,7 @@ def reap(
         found = database.run(lambda connection: _find(connection, database))
         wanted = [one for one in reversed(found) if living_scopes or not one.scope_lives]
         results = [_reap(named, database, one, _way_for(ways, one), dry_run) for one in wanted]
-    return Reaped(named.name, dry_run, tuple(results))
+    return Reaped(named.name, dry_run, tuple(results), len(found) - len(wanted))
 
 
 def _way_for(ways: dict[tuple[str, str], list[_Way]], orphan: Orphan) -> list[_Way]:
@@ -223,7 +229,7 @@ def _way_for(ways: dict[tuple[str, str], list[_Way]], orphan: Orphan) -> list[_W
 def _reap(ledger: Ledger, database: Database, orphan: Orphan, ways: list[_Way], dry_run: bool) -> Reaping:
     by = " and ".join(way.name for way in ways)
     if not ways:
-        return Reaping(orphan, "impossible", "", f"no contract that was given releases a {orphan.kind}")
+        return Reaping(orphan, "impossible", "", f"none of the given contracts releases {orphan.kind}")
     if not all(way.usable for way in ways):
         why = "it needs more than the key: say how it is called with releases(…, call=…)"
         return Reaping(orphan, "impossible", by, why)
@@ -268,7 +274,14 @@ def _claim(connection: Connection, database: Database, orphan: Orphan, me: int) 
     """Claim an obligation; False where another process is at it, or it is settled."""
     if not _is_open(connection, orphan):
         return False
-    values = {"world": orphan.world, "born": orphan.born, "process": me, "at": database.now, "outcome": None, "tries": 1}
+    values = {
+        "world": orphan.world,
+        "born": orphan.born,
+        "process": me,
+        "at": database.now,
+        "outcome": None,
+        "tries": 1,
+    }
     try:
         with connection.begin_nested():
             connection.execute(insert(CLAIMS).values(**values))

@@ -92,7 +92,9 @@ _DONE_ELSEWHERE: Final = "\x00"
 class RowCodec:
     """Writes and reads rows for one process."""
 
-    def __init__(self, process: int, keys: KeyCodec, kind_number: Callable[[Kind], int], name_of: Callable[[int], str]) -> None:
+    def __init__(
+        self, process: int, keys: KeyCodec, kind_number: Callable[[Kind], int], name_of: Callable[[int], str]
+    ) -> None:
         self.process = process
         self.keys = keys
         self.kind_number = kind_number
@@ -144,7 +146,9 @@ class RowCodec:
     def fill(self, one: Kept, row: Row, kind_of: Callable[[int], Kind]) -> list[int] | None:
         """Let an obligation be as a row says, but for what it refers to; gives which finding it has."""
         data = json.loads(row.data)
-        _, state, count, amounts, paid, about, flags, attempts, steps_at, receiver, first, last, cut, told, finding = data
+        _, state, count, amounts, paid, about, flags, attempts, steps_at, receiver, first, last, cut, told, finding = (
+            data
+        )
         one.row = row
         one.settled = row.number > 0
         one.placed, one.since, one.number = row.placed, row.since, row.number

@@ -10,9 +10,22 @@ its key only, until `prune` takes it away.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    CursorResult,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 VERSION: Final = 2
 """The version of the schema that this lifeguard reads and writes (see `migrations`)."""
@@ -159,3 +172,10 @@ CLAIMS: Final = Table(
     Column("outcome", Text),  # None while it is tried
     Column("tries", Integer, nullable=False, default=1),
 )
+
+
+def inserted(result: CursorResult[Any]) -> int:
+    """The number that a row was given which has just been inserted."""
+    keys = result.inserted_primary_key
+    assert keys is not None
+    return int(keys[0])

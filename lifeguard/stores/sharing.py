@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, update
 
@@ -14,14 +15,19 @@ from lifeguard.errors import UsageError
 from lifeguard.ledger.book import Book
 from lifeguard.ledger.records import Call
 from lifeguard.stores.books import SharedBook
+from lifeguard.stores.jobs import Job
 from lifeguard.stores.naming import Ledger
 from lifeguard.stores.schema import SCOPES
-from lifeguard.stores.store import Job, Store, store_of
+from lifeguard.stores.store import Store, store_of
 from lifeguard.stores.switchboard import SWITCHBOARD
 from lifeguard.verdict import Verdict
 
 if TYPE_CHECKING:
     from lifeguard.scopes import Scope
+
+
+ASKED_AGAIN: Final = 0.05
+"""Seconds after which a database that does not answer is asked again, when a scope is about to be judged."""
 
 
 class Sharing:
@@ -55,7 +61,9 @@ class Sharing:
         if job.error is not None:
             raise job.error
         if not book.number and not store.ever_reached:
-            raise UsageError.at_caller(f"the ledger {self.ledger.name} cannot be reached: {store.trouble or 'no answer'}")
+            raise UsageError.at_caller(
+                f"the ledger {self.ledger.name} cannot be reached: {store.trouble or 'no answer'}"
+            )
         scope.book = self._book = book
         SWITCHBOARD.enter()
 
@@ -66,13 +74,20 @@ class Sharing:
         """Nothing to do: the ledger is told."""
 
     def judging(self, scope: Scope) -> None:
-        """The scope is about to be judged."""
+        """The scope is about to be judged: what waits is written first, and from here on each step is waited for."""
+        if self._book is not None and self._book.world is not None:
+            self._book.world.judging += 1
+            store = self._book.world.store
+            until = time.monotonic() + self.ledger.patience
+            while not store.flush() and time.monotonic() < until:
+                time.sleep(ASKED_AGAIN)
 
     def closed(self, verdict: Verdict) -> None:
         """The scope has been judged, and closed."""
         book, self._book = self._book, None
         if book is None or book.world is None:
             return
+        book.world.judging -= 1
         text = json.dumps(verdict.as_dict())
         book.world.store.ask(None, _write_verdict, book, text)
         SWITCHBOARD.leave()
@@ -94,4 +109,3 @@ def refuse_another(chain: tuple[Book, ...], store: Store, what: object) -> None:
 
 def _write_verdict(connection: Connection, book: SharedBook, text: str) -> None:
     connection.execute(update(SCOPES).where(SCOPES.c.id == book.number).values(verdict=text))
-

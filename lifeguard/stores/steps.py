@@ -297,7 +297,7 @@ def judge(world: World, book: SharedBook, error: bool, ended: str, excused: Excu
 
 def close(world: World, book: SharedBook) -> int:
     """A judged scope is closed; gives how many acquires of its world went to other scopes while it was open."""
-    elsewhere = world.engine.clock.recorded - book.shared_since - book.inside
+    elsewhere = world.engine.acquired - book.shared_since - book.inside
     world.ledger.close(book)
     return elsewhere
 

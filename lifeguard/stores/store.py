@@ -12,7 +12,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from queue import Empty, SimpleQueue
 from typing import Any, Final
@@ -23,10 +23,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from lifeguard.data import replace
 from lifeguard.errors import UsageError
 from lifeguard.keys import problem_text
-from lifeguard.ledger.records import Ref
 from lifeguard.stores import processes
 from lifeguard.stores.books import SharedBook
 from lifeguard.stores.database import Database, Unreachable, in_transaction, unreachable
+from lifeguard.stores.jobs import Job
 from lifeguard.stores.keys import KeyCodec
 from lifeguard.stores.kinds import Kinds
 from lifeguard.stores.naming import Ledger
@@ -47,30 +47,6 @@ AGAIN: Final = (0.05, 2.0)
 """Seconds until a database that does not answer is asked again: at first, and at the most."""
 
 
-class Job:
-    """Something for the thread that writes."""
-
-    __slots__ = ("done", "error", "lost", "name", "number", "refs", "result", "seen", "what", "world")
-
-    def __init__(self, name: str, world: World | None, what: tuple[Any, ...], refs: Iterable[Ref] = ()) -> None:
-        self.name = name
-        self.world = world
-        self.what = what
-        self.refs = tuple(refs)  # the resources that it speaks of
-        self.number = 0
-        self.done: Any = None  # a lock that is let go when it is done
-        self.result: Any = None
-        self.error: Exception | None = None
-        self.lost = False  # it was put aside: there is no result
-        self.seen = False
-
-    def finish(self) -> None:
-        """Let whoever waits for it go on."""
-        done, self.done = self.done, None
-        if done is not None:
-            done.release()
-
-
 class Store:
     """One ledger's database. Made by `store_of`."""
 
@@ -79,7 +55,7 @@ class Store:
         self.database = Database(ledger)
         self.process = processes.this_process()
         self.keys = KeyCodec(self.process.ident)
-        self.kinds = Kinds(lambda: self._connected())
+        self.kinds = Kinds(self._connected)
         self.rows = RowCodec(0, self.keys, self.kinds.number, self._name_of)
         self.worlds: dict[str, World] = {}
         self.own_world: World | None = None
@@ -235,10 +211,9 @@ class Store:
         if self.trouble and (time.monotonic() < self._again_at) and not (asks_only and batch and batch[-1].done):
             self.room.take_in(batch)
             return
-        if self.trouble or self.room.occupied:
-            if not self._come_back():
-                self.room.take_in(batch)
-                return
+        if (self.trouble or self.room.occupied) and not self._come_back():
+            self.room.take_in(batch)
+            return
         if not batch:
             return
         for world, jobs in groupby(batch, key=lambda job: job.world):
@@ -281,9 +256,7 @@ class Store:
         if not self.process.number:
             now = self.database.now
             lease = self.ledger.lease
-            number = in_transaction(
-                self._connection, lambda one: processes.register(one, self.process, lease, now)
-            )
+            number = in_transaction(self._connection, lambda one: processes.register(one, self.process, lease, now))
             self._speak_as(replace(self.process, number=number))
             self.ever_reached = True
             self.room.adopt()

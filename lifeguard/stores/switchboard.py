@@ -7,6 +7,7 @@ and goes home with the innermost scope where nobody knows it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from lifeguard.ledger.records import Act, Call, Finding, Generation, Outcome, Re
 from lifeguard.ledger.spans import Span
 from lifeguard.stores import steps as world_steps
 from lifeguard.stores.books import SharedBook
-from lifeguard.stores.store import Job, Store
+from lifeguard.stores.jobs import Job
 from lifeguard.stores.worlds import World
 
 Chain = tuple[Book, ...]
@@ -31,7 +32,7 @@ _OPENING: Final = (Verb.ACQUIRE, Verb.FAIL)
 
 def worlds_of(chain: Chain) -> list[World]:
     """The worlds that a chain of scopes belongs to, the innermost first."""
-    found = {}
+    found: dict[World, None] = {}
     for book in chain:
         if isinstance(book, SharedBook) and book.world is not None:
             found[book.world] = None
@@ -67,8 +68,7 @@ class Switchboard:
     @staticmethod
     def _tell(world: World, name: str, what: tuple[Any, ...], refs: Iterable[Ref] = ()) -> Any:
         """Tell a world a step, and wait as its ledger says."""
-        store: Store = world.store
-        job = store.tell(Job(name, world, what, refs), wait=store.ledger.writing == "through")
+        job = world.store.tell(Job(name, world, what, refs), wait=world.waits)
         return job.result
 
     # -- calls ------------------------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ class Switchboard:
             refs = [ref for act in told for ref in _refs(act)]
             matters = bool(told or spans or call.failing)
             job = Job("end", world, (*what, call.error_place), refs)
-            world.store.tell(job, wait=matters and world.store.ledger.writing == "through")
+            world.store.tell(job, wait=matters and world.waits)
             found += job.result or []
         return found
 
@@ -230,8 +230,8 @@ class Switchboard:
         """A scope is judged."""
         if not isinstance(book, SharedBook) or book.world is None:
             return Ledger.judge(LEDGER, book, error=error, ended=ended, excused=excused)
-        book.sealed = True
         job = book.world.store.tell(Job("judge", book.world, (book, error, ended, excused)), wait=True)
+        book.sealed = True  # and not before: what waits to be written came in time
         if job.result is None:
             self._judge_alone(book)
         return job.result or []
@@ -242,8 +242,14 @@ class Switchboard:
         assert book.world is not None
         store = book.world.store
         book.unheard = True
-        waiting = f"{store.room.waiting} events of this process wait in {store.room.path}, and " if store.room.waiting else ""
-        lost = f"; {store.room.lost} events could not even wait ({store.room.why_lost}), and are lost" if store.room.lost else ""
+        waiting = (
+            f"{store.room.waiting} events of this process wait in {store.room.path}, and " if store.room.waiting else ""
+        )
+        lost = (
+            f"; {store.room.lost} events could not even wait ({store.room.why_lost}), and are lost"
+            if store.room.lost
+            else ""
+        )
         text = (
             f"judged without the ledger {store.ledger.name}, which could not be reached ({store.trouble or 'no answer'}): "
             f"{waiting}what is owed is not known{lost}"
@@ -257,7 +263,7 @@ class Switchboard:
         if not isinstance(book, SharedBook) or book.world is None:
             return Ledger.close(LEDGER, book)
         nowhere = LEDGER._engine.nowhere - book.nowhere_at_open
-        elsewhere = LEDGER.clock.recorded - book.recorded_at_open
+        elsewhere = LEDGER._engine.recorded() - book.recorded_at_open
         job = book.world.store.tell(Job("close", book.world, (book,)), wait=True)
         book.sealed = book.closed = True
         if job.lost:
@@ -268,11 +274,13 @@ class Switchboard:
 
     def outstanding(self, book: Book) -> list[Generation]:
         """What a scope holds and owes now, oldest first."""
-        return self._ask(book, world_steps.outstanding, Ledger.outstanding, [])
+        found: list[Generation] = self._ask(book, world_steps.outstanding, Ledger.outstanding, [])
+        return found
 
     def owed(self, book: Book) -> frozenset[int]:
         """The same, by number."""
-        return self._ask(book, world_steps.owed, Ledger.owed, frozenset())
+        found: frozenset[int] = self._ask(book, world_steps.owed, Ledger.owed, frozenset())
+        return found
 
     @staticmethod
     def _ask(book: Book, of_world: Any, of_memory: Any, otherwise: Any) -> Any:
@@ -294,7 +302,9 @@ class Switchboard:
         for world in worlds_of(chain):
             there = world.store.ask(world, world_steps.named, chain, refs, otherwise=None)
             if there is not None:
-                found = [one if is_open(one) or other is None else other for one, other in zip(found, there, strict=True)]
+                found = [
+                    one if is_open(one) or other is None else other for one, other in zip(found, there, strict=True)
+                ]
         return found
 
     def wait_for_payment(self, book: Book, seconds: float) -> None:
@@ -344,3 +354,6 @@ _DIVERTED: Final = (
 
 SWITCHBOARD: Final = Switchboard()
 """The one of this process."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=SWITCHBOARD.after_fork)

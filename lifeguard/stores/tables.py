@@ -122,9 +122,8 @@ class StoredTables(Tables):
         for ident in idents:
             self._by_key.setdefault((kind, ident), [])
         of_keys = OPEN.c.key.in_(idents) if len(idents) > 1 else OPEN.c.key == idents[0]
-        rows = connection.execute(
-            select(OPEN).where(OPEN.c.world == self.world.number, OPEN.c.kind == kind, of_keys)
-        ).all()
+        statement = select(OPEN).where(OPEN.c.world == self.world.number, OPEN.c.kind == kind, of_keys)
+        rows = list(connection.execute(statement).all())
         windows = self.world.windows(kind)
         if windows:
             remembered = or_(*[and_(SETTLED.c.scope == scope, SETTLED.c.number > floor) for scope, floor in windows])
@@ -148,6 +147,8 @@ class StoredTables(Tables):
             if one is None:
                 one = self._make(row)
                 fresh.append((one, row))
+            elif self._slot(one.kind, one.key) == (row.kind, row.key):
+                self._file(one, row.kind, row.key)  # it was read before its key was asked for
             found.append(one)
         for _, row in fresh:
             for other in (row.owner, row.parent, row.steps):
@@ -313,7 +314,9 @@ class StoredTables(Tables):
 
     def _all_of(self, kind: Kind) -> list[Kept]:
         self._fetch_kind(kind)
-        found = [one for one in self._good.values() if one.kind is kind and not one.settled and one.state in OPEN_STATES]
+        found = [
+            one for one in self._good.values() if one.kind is kind and not one.settled and one.state in OPEN_STATES
+        ]
         found.sort(key=lambda one: one.born)
         return found
 

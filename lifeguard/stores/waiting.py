@@ -19,10 +19,11 @@ from lifeguard.data import field_names
 from lifeguard.keys import problem_text
 from lifeguard.stores import processes
 from lifeguard.stores.books import SharedBook
+from lifeguard.stores.jobs import Job
 from lifeguard.stores.lines import StepLines, line_of
 
 if TYPE_CHECKING:
-    from lifeguard.stores.store import Job, Store
+    from lifeguard.stores.store import Store
     from lifeguard.stores.worlds import World
 
 VERSION: Final = 1
@@ -102,8 +103,6 @@ class WaitingRoom:
         self._empty()
 
     def _tell(self, told: list[dict[str, Any]]) -> None:
-        from lifeguard.stores.store import Job
-
         jobs: list[Job] = []
         for one in told:
             world = self._store.world(one["world"]) if one["world"] else self._store.world_of_scope(one["scope"])
@@ -221,4 +220,3 @@ def left_behind(store: Store) -> list[Path]:
             if process.ident != store.process.ident and processes.is_gone(process):
                 dead.append(path)
     return dead
-

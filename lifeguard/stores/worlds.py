@@ -13,7 +13,7 @@ import weakref
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from lifeguard.keys import Key, ObjectKey, Tagged
 from lifeguard.kinds import Kind
@@ -22,10 +22,9 @@ from lifeguard.ledger.book import Book
 from lifeguard.ledger.machine import Ledger
 from lifeguard.ledger.records import Act, Call, Finding, Generation, Subject, Verb
 from lifeguard.ledger.spans import Span
-from lifeguard.ledger.states import State
-from lifeguard.stores.books import KeptTally, SharedBook, book_of
+from lifeguard.stores.books import SharedBook, book_of
 from lifeguard.stores.rows import Kept, RowCodec
-from lifeguard.stores.schema import FINDINGS, LATE, SCOPES, WORLDS
+from lifeguard.stores.schema import FINDINGS, LATE, SCOPES, WORLDS, inserted
 from lifeguard.stores.tables import StoredTables
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class StoredEngine(Engine):
             target = act.target if act.resolved else self.named(act.kind, act.key, call.chain)
             if target is not None:
                 return target.book if target.book.sealed and isinstance(target.book, SharedBook) else None
-        if self.home(act.kind, call.chain) is not None:
+        if self.home(act.kind, act.key, call.chain) is not None:
             return None
         for book in call.chain:
             if book.sealed and book.watches(act.kind) and isinstance(book, SharedBook):
@@ -160,6 +159,7 @@ class World:
         self.kinds = store.kinds
         self.rows: RowCodec = store.rows
         self.process = store.process.number
+        self.judging = 0  # so many scopes of this process are being judged: their steps are waited for
         self.state: dict[str, Any] = {"scopes": {}, "version": 0, "recorded": 0, "applied": {}}
         self.shadows: dict[Span, Span] = {}  # of the spans that run here
         self.entered_at = 0  # the number of its last event when this process came in
@@ -206,7 +206,7 @@ class World:
         self._findings.clear()
         self.state = state
         self.engine.clock.seq = seq
-        self.engine.clock.recorded = state["recorded"]
+        self.engine.acquired = state["recorded"]
         self._read_scopes()
         for number, book in self._scopes.items():
             book.counts_in(self.kinds, self.rows.keys.read, state["scopes"].get(str(number), {}))
@@ -228,7 +228,7 @@ class World:
         for book in {*self._scopes.values(), *self._here.values()}:
             if book.number and book.number not in found:
                 book.sealed = True
-                book.closed = book.closed or not book.judged_here and book.ident not in self._here
+                book.closed = book.closed or (not book.judged_here and book.ident not in self._here)
         self._scopes = found
         self._version = self.state["version"]
 
@@ -251,7 +251,7 @@ class World:
         scopes = self.state["scopes"]
         for number, book in self._scopes.items():
             scopes[str(number)] = book.counts_out(self.kinds, self.rows.keys.write, scopes.get(str(number), {}))
-        self.state["recorded"] = self.engine.clock.recorded
+        self.state["recorded"] = self.engine.acquired
         seq, state = self.engine.clock.seq, json.dumps(self.state, separators=(",", ":"))
         if (seq, state) != self._written_state:
             connection.execute(_WRITE_WORLD, {"b_id": self.number, "seq": seq, "state": state})
@@ -328,9 +328,9 @@ class World:
             "since": now,
             "late": 0,
         }
-        book.number = int(connection.execute(insert(SCOPES).values(**values)).inserted_primary_key[0])
+        book.number = inserted(connection.execute(insert(SCOPES).values(**values)))
         book.opened_by = self.process
-        book.shared_since, book.world_at_open = self.engine.clock.recorded, self.engine.clock.seq
+        book.shared_since, book.world_at_open = self.engine.acquired, self.engine.clock.seq
         self.enter(book)
         self._scopes[book.number] = book
         self.entered_at = self.entered_at or self.engine.clock.seq
@@ -339,6 +339,11 @@ class World:
     def _changed(self) -> None:
         """Another scope is open, or judged, or closed: other processes have to look at the scopes again."""
         self._version = self.state["version"] = self.state["version"] + 1
+
+    @property
+    def waits(self) -> bool:
+        """Whether a step is waited for until the database has committed it."""
+        return self.judging > 0 or self.store.ledger.writing == "through"
 
     def open_books(self) -> tuple[SharedBook, ...]:
         """The scopes of this process that are open."""
@@ -509,8 +514,8 @@ class World:
 _LEFT: Final = -1
 """The number of what a scope left: among the settled, and remembered by nobody."""
 
-_WRITE_WORLD: Final = update(WORLDS).where(WORLDS.c.id == bindparam("b_id")).values(
-    seq=bindparam("seq"), state=bindparam("state")
+_WRITE_WORLD: Final = (
+    update(WORLDS).where(WORLDS.c.id == bindparam("b_id")).values(seq=bindparam("seq"), state=bindparam("state"))
 )
 
 
@@ -518,5 +523,5 @@ def _speaks_of_objects(key: Key) -> bool:
     if type(key) is ObjectKey:
         return True
     if type(key) is Tagged:
-        return any(_speaks_of_objects(part) for part in key[3]) if len(key) > 3 else False  # noqa: PLR2004
+        return any(_speaks_of_objects(part) for part in key[3]) if len(key) > 3 else False
     return isinstance(key, tuple) and any(map(_speaks_of_objects, key))

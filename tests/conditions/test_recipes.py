@@ -16,7 +16,12 @@ import pytest
 import lifeguard
 
 ROOT = Path(__file__).parents[2]
-RECIPES = {"icontract": "icontract_conditions", "deal": "deal_failures", "typeguard": "typeguard_live"}
+RECIPES = {
+    "icontract": "icontract_conditions",
+    "deal": "deal_failures",
+    "typeguard": "typeguard_live",
+    "opentelemetry": "opentelemetry_scopes",
+}
 
 
 def block(name: str) -> re.Pattern[str]:

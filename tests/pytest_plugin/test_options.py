@@ -127,6 +127,17 @@ def test_remember(suite: Suite) -> None:
     assert {"failed": 1} == counted(suite.run("-o", "lifeguard_remember=0", "--lifeguard-remember=all"))
 
 
+def test_sample(suite: Suite) -> None:
+    """A part of the keys, named as a number; the closing line says what was left out."""
+    suite.tests("def test_leaks():\n    images.create('a')\n")
+    assert {"failed": 1} == counted(suite.run())
+    for result in (suite.run("--lifeguard-sample=0"), suite.run("-o", "lifeguard_sample=0.0")):
+        assert {"passed": 1} == counted(result)
+        assert any("1 left out by the sample" in line for line in result.outlines)
+    suite.tests("@pytest.mark.lifeguard(sample=0)\ndef test_leaks():\n    images.create('a')\n")
+    assert {"passed": 1} == counted(suite.run())
+
+
 def test_grace(suite: Suite) -> None:
     """Work that ends in the background gets a few looks more; the marker can bring its own pump."""
     suite.tests(
@@ -184,7 +195,7 @@ def test_every_option_is_described(suite: Suite) -> None:
         assert option.command in text
         assert f"  {option.ini} (" in text
     assert {"passed": 1} == counted(suite.run_as_it_is("--strict-markers"))
-    marker = "@pytest.mark.lifeguard(off, *, " + ", ".join(option.name for option in OPTIONS) + ")"
+    marker = "@pytest.mark.lifeguard(off, *, " + ", ".join(option.name for option in OPTIONS if not option.of_run) + ")"
     assert any(line.startswith(marker) for line in suite.run_as_it_is("--markers").outlines)
 
 
@@ -196,6 +207,8 @@ lifeguard_ignore = xyzzy          | {ini}: there is no kind 'xyzzy'; there are *
 --lifeguard-reach=all             | 'all'; it takes process or context
 --lifeguard-on-violation=shout    | 'shout'; it takes raise, warn, log or record*
 --lifeguard-remember=-1           | '-1'; it takes all, or a whole number from 0
+--lifeguard-sample=2              | '2'; it takes a number from 0 to 1
+--lifeguard-sample=some           | 'some'*; it takes a number from 0 to 1
 --lifeguard-grace=soon            | 'soon'; it takes off, or a number of attempts from 1*
 --lifeguard-grace=0               | '0'; it takes off, or a number of attempts from 1*
 --lifeguard-only=imag             | there is no kind 'imag'; did you mean 'image'?

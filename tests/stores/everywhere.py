@@ -1,4 +1,4 @@
-"""A pytest plugin that gives every scope of a run the shared ledger that LIFEGUARD_TEST_LEDGER names: the same tests, another home.
+"""A pytest plugin: every scope of a run has the shared ledger that LIFEGUARD_TEST_LEDGER names. The same tests, another home.
 
 Where the URL is that of a SQLite file, each test has a file of its own.
 """

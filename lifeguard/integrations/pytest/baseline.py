@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from lifeguard.verdict import Violation
-from lifeguard_pytest import OPTIONS, UPDATE, of_the_run
+from lifeguard_pytest import OPTIONS, UPDATE, of_the_run, placed
 
 VERSION: Final = 1
 
@@ -83,10 +83,7 @@ def read_baseline(config: pytest.Config) -> Baseline | None:
                 f"{UPDATE}: which file? Name it with {_OPTION.command}, or {_OPTION.ini} in the ini file"
             )
         return None
-    given_at = (
-        config.invocation_params.dir if where.startswith("--") or config.inipath is None else config.inipath.parent
-    )
-    path = Path(given_at, str(named))
+    path = placed(named, where, config)
     if updating:
         return Baseline(path, _read(path, where) if path.exists() else Counter(), updating=True)
     if not path.is_file():

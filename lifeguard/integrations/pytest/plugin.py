@@ -146,7 +146,7 @@ class Plugin:
         self._origins.end()
         problems: list[BaseException] = []
         if watch.scope is not None:
-            own, other = self._judge(watch.scope, watch.choice, watch.error, watch.told)
+            own, other = self._judge(watch.scope, watch.choice, watch.error, watch.told, item if watch.ran else None)
             watch.told["tests"] = int(watch.ran)
             _put_properties(item, watch.scope)
             del item.stash[SCOPE_OF]
@@ -170,7 +170,12 @@ class Plugin:
             raise problems[-1]
 
     def _judge(
-        self, scope: Scope, choice: Choice, error: BaseException | None, told: dict[str, Any]
+        self,
+        scope: Scope,
+        choice: Choice,
+        error: BaseException | None,
+        told: dict[str, Any],
+        item: pytest.Item | None = None,
     ) -> tuple[list[ViolationError], list[BaseException]]:
         """Close a scope.
 
@@ -179,6 +184,7 @@ class Plugin:
             choice: what was chosen for it.
             error: what ended the work, if it failed.
             told: where to write down what was found.
+            item: the test that it is the scope of, if that ran.
 
         Returns:
             the violation to raise, if there is one to raise; and what else went wrong at its end.
@@ -200,6 +206,8 @@ class Plugin:
         if verdict is None:
             return [], other
         unknown = self._write_down(verdict, choice, told)
+        if self.summary.reports.wanted:
+            told.setdefault("scopes", []).extend(self.summary.reports.tell(scope, verdict, unknown, item))
         if raised is None or not unknown:
             return [], other
         return [ViolationError(_text(scope, str(raised), unknown), replace(verdict, violations=unknown))], other

@@ -10,6 +10,7 @@ import pytest
 
 from lifeguard.enforcement import switch
 from lifeguard.integrations.pytest.baseline import Baseline, Known, is_partial, read_baseline, write_baseline
+from lifeguard.integrations.pytest.reports import Reports
 from lifeguard.verdict import Counts, Verdict
 from lifeguard_pytest import UPDATE
 
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 _MAIN = {"acquired": "acquired", "released": "released", "transferred": "handed over"}
-_COUNTED = {**_MAIN, "used": "used", "failed": "failed", "rolled_back": "rolled back", "unmatched": "unmatched"}
+_COUNTED = {
+    **_MAIN,
+    "used": "used",
+    "failed": "failed",
+    "rolled_back": "rolled back",
+    "unmatched": "unmatched",
+    "left_out": "left out by the sample",
+}
 
 _SHOWN = 10
 """So many entries of a list are shown; all with -v."""
@@ -44,6 +52,7 @@ class Summary:
         self.config = config
         self.worker = hasattr(config, "workeroutput")
         self.baseline: Baseline | None = read_baseline(config)
+        self.reports = Reports(config)
         self.contracts: set[str] = set()
         self.called: set[str] = set()
         self.late: list[str] = []  # what was found too late to fail a test
@@ -78,6 +87,7 @@ class Summary:
 
     def count(self, data: Mapping[str, Any]) -> None:
         """Add what one test, or what is left at the end, has to say."""
+        self.reports.take(data.get("scopes", ()))
         self._tests += data.get("tests", 0)
         self._fixtures += data.get("fixtures", 0)
         self._allowed += data.get("allowed", 0)
@@ -108,8 +118,13 @@ class Summary:
         self._deselected = True
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
         """A worker of pytest-xdist has ended: take what it could not say of single tests."""
+        if error:
+            name = getattr(getattr(node, "gateway", None), "id", "a worker")
+            self.reports.notes.append(
+                f"{name} ended before its time ({error}): what it did not tell is not in this report"
+            )
         told = getattr(node, "workeroutput", {}).get("lifeguard")
         if told is not None:
             self.take(told)
@@ -140,6 +155,16 @@ class Summary:
             self._written = f"{len(found)} entries, {found.total()} findings"
         elif (self.late or self._surplus()) and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if not session.config.option.collectonly:
+            self._report(session, ended=ended)
+
+    def _report(self, session: pytest.Session, *, ended: bool) -> None:
+        why = session.shouldfail or session.shouldstop
+        if why or not ended:
+            told = f": {why}" if isinstance(why, str) else ""
+            self.reports.notes.append(f"the run was cut short{told}; what did not run is not in this report")
+        if not self.reports.write() and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _surplus(self) -> Counter[Known]:
         """What was found more often than the baseline knows, and failed no test: each worker counts for itself."""
@@ -164,6 +189,8 @@ class Summary:
                 terminalreporter.write_line(line)
         text, good = self._line()
         terminalreporter.write_line(f"lifeguard: {text}", yellow=not good)
+        for line, good in self.reports.told:
+            terminalreporter.write_line(f"lifeguard report: {line}", red=not good)
         if config.get_verbosity() > 0:
             for kind, numbers in sorted(self._counts.items()):
                 terminalreporter.write_line(f"  {kind}: {_told(numbers)}")
@@ -203,7 +230,7 @@ class Summary:
         contracts = f"{len(self.called)} of {_plural(len(self.contracts), 'contract')} called"
         if not self._counts:
             return f"{watched} watched, and nothing seen: {contracts}", False
-        parts = [f"{watched} watched", contracts, _told({name: total[name] for name in _MAIN})]
+        parts = [f"{watched} watched", contracts, _told({name: total[name] for name in (*_MAIN, "left_out")})]
         excused = (self._found - self._failed).total()
         if self._failed:
             parts.append(_plural(self._failed.total(), "violation"))

@@ -60,7 +60,7 @@ function barOf(row) {
 
 function tagOf(row, { from, to, alone, leak }) {
   if (row.standing === "fine") return "";
-  const text = row.standing === "allowed" ? `${row.codes[0]} allowed` : row.codes[0] ?? "with it";
+  const text = row.standing === "allowed" ? [row.codes[0], "allowed"].filter(Boolean).join(" ") : row.codes[0] ?? "with it";
   const end = alone ? from : to;
   const place = end > 0.85 && from > 0.8 ? { right: `calc(${percent(1 - from)} + 10px)` } : leak || end > 0.85 ? { right: `calc(${percent(1 - end)} + 14px)` } : { left: `calc(${percent(end)} + 10px)` };
   return make("span", { class: `tag ${row.bad ? "" : row.standing}`, style: place }, text);

@@ -1,0 +1,1 @@
+"""A nightly build makes an image, and publishes it or deletes it again."""

@@ -1,0 +1,64 @@
+"""Programs that the tests of shared ledgers run as processes of their own: `python stores_workers.py NAME URL SCOPE …`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from stores_elsewhere import create, delete
+
+from lifeguard import ViolationError
+from lifeguard.stores import Ledger, join
+
+
+def die(url: str, scope: str, *names: str) -> None:
+    """Acquire some, and be killed."""
+    with join(scope, ledger=url):
+        for name in names:
+            create(name)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave(url: str, scope: str, *names: str) -> None:
+    """Acquire some, and leave in good order."""
+    with join(scope, ledger=url):
+        for name in names:
+            create(name)
+
+
+def race(url: str, scope: str, verb: str, *names: str) -> None:
+    """Wait for a word, then do the same as others do at that moment; again for each name."""
+    act: Callable[[str], object] = create if verb == "create" else delete
+    with join(scope, ledger=url):
+        for name in names:
+            print("ready", flush=True)
+            sys.stdin.readline()
+            act(name)
+            print("done", flush=True)
+
+
+def late(url: str, scope: str) -> None:
+    """Stay until the scope has been judged, then do more."""
+    with join(scope, ledger=url):
+        create("early")
+        print("ready", flush=True)
+        sys.stdin.readline()
+        create("after")
+        delete("early")
+        print("done", flush=True)
+
+
+def in_background(url: str, scope: str, *names: str) -> None:
+    """Acquire some without waiting for the database."""
+    with join(scope, ledger=Ledger(url, writing="background")):
+        for name in names:
+            create(name)
+
+
+if __name__ == "__main__":
+    try:
+        globals()[sys.argv[1]](*sys.argv[2:])
+    except ViolationError as error:
+        sys.exit(f"a worker judges nothing: {error}")
