@@ -146,6 +146,17 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-P", "-c", program, *arguments, env={"LIFEGUARD_SPEEDUPS": helper})
 
 
+@nox.session(name="bench-stores", python=OLDEST)
+def bench_stores(session: nox.Session) -> None:
+    """Measure what a shared ledger costs, beside plain statements (`-- --quick`; `-- --history 1000000`)."""
+    install(session, *DATABASES, "pytest", *(one for one in group("test") if one.startswith("pixeltable")))
+    program = (
+        f"import runpy, sys; sys.path.append({str(ROOT)!r}); runpy.run_module('benchmarks.stores', run_name='__main__')"
+    )
+    result = ROOT / "build" / "benchmarks-stores.json"
+    session.run("python", "-P", "-c", program, "--json", str(result), *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format, and which module may import which."""

@@ -49,7 +49,8 @@ def _copied(found: Path, target: Path) -> Path:
 class PostgreSQL:
     """One server, in a folder of its own, on a port of 127.0.0.1."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self._durable = durable
         found = programs()
         if found is None:
             pytest.skip(
@@ -84,7 +85,7 @@ class PostgreSQL:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         settings = [
-            "fsync=off",
+            f"fsync={'on' if self._durable else 'off'}",
             "max_connections=100",
             f"unix_socket_directories={self._data}",
             "max_prepared_transactions=0",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
+import time
 from collections.abc import Callable
+from typing import Any
 
 from stores_elsewhere import create, delete
 
@@ -48,6 +51,20 @@ def late(url: str, scope: str) -> None:
         create("after")
         delete("early")
         print("done", flush=True)
+
+
+def at_random(url: str, scope: str, seed: str, steps: str) -> None:
+    """Acquire and release a few keys at random, and say of each call when it was made, when it returned, and its number."""
+    chance = random.Random(seed)
+    with join(scope, ledger=url) as joined:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        world: Any = joined.book
+        for _ in range(int(steps)):
+            act, key = chance.choice([create, delete]), chance.choice("xyz")
+            began = time.monotonic_ns()
+            act(key)
+            print(act.__name__, key, began, time.monotonic_ns(), world.world.engine.clock.seq, flush=True)
 
 
 def in_background(url: str, scope: str, *names: str) -> None:

@@ -11,8 +11,8 @@ Inside, from the bottom to the top:
   lives.
 - `keys`, `kinds`, `rows`, `books`, `spans`, `tables`: the ledger's own records, there and back.
 - `worlds`, `steps`: the machine of `lifeguard.ledger`, told a step in a transaction.
-- `jobs`, `lines`, `waiting`: steps on their way, and those that wait for a database; `store`: the thread that writes; `switchboard`: which ledger a step goes
-  to.
+- `jobs`, `lines`, `waiting`: steps on their way, and those that wait for a database; `store`: the thread that writes;
+  `switchboard`: which ledger a step goes to.
 - `sharing`, `joining`, `late`: what a scope has of it; `orphans`, `reap`, `pruning`: what is left.
 - `propagation`, `children`, `web` and what stands beside them: how the identity of a scope travels.
 """

@@ -22,6 +22,10 @@ LONGEST: Final = 200
 """The text of a longer key is replaced by its hash."""
 
 
+_text: Final = json.encoder.encode_basestring_ascii
+_encode: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+
+
 class KeyCodec:
     """Writes and reads keys for one process."""
 
@@ -37,7 +41,7 @@ class KeyCodec:
         """The text that two keys share if they are the same one, in whatever process."""
         if type(key) is int:
             return str(key)
-        text = json.dumps(self._plain(key), separators=(",", ":"), sort_keys=True)
+        text = _text(key) if type(key) is str else _encode(self._plain(key))
         return text if len(text) <= LONGEST else f"#{hashlib.sha256(text.encode()).hexdigest()}"
 
     def _plain(self, key: Key) -> object:

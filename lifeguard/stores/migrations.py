@@ -41,5 +41,12 @@ def _to_2(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE lifeguard_scopes ADD COLUMN verdict TEXT"))
 
 
-STEPS: Final[dict[int, Callable[[Connection], None]]] = {1: _to_2}
+def _to_3(connection: Connection) -> None:
+    """The indexes by what an obligation belongs to have only those that belong to something."""
+    for index in schema.BELONGING:
+        index.drop(connection)
+        index.create(connection)
+
+
+STEPS: Final[dict[int, Callable[[Connection], None]]] = {1: _to_2, 2: _to_3}
 """From each version to the next."""

@@ -27,7 +27,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The version of the schema that this lifeguard reads and writes (see `migrations`)."""
 
 METADATA: Final = MetaData()
@@ -126,10 +126,13 @@ SETTLED: Final = _generations("lifeguard_settled")
 
 Index("lifeguard_open_key", OPEN.c.world, OPEN.c.kind, OPEN.c.key)
 Index("lifeguard_open_scope", OPEN.c.scope)
-Index("lifeguard_open_owner", OPEN.c.world, OPEN.c.owner)
-Index("lifeguard_open_parent", OPEN.c.world, OPEN.c.parent)
-Index("lifeguard_open_steps", OPEN.c.world, OPEN.c.steps)
 Index("lifeguard_open_process", OPEN.c.process)
+BELONGING: Final = tuple(
+    Index(f"lifeguard_open_{name}", OPEN.c.world, OPEN.c[name], sqlite_where=found, postgresql_where=found)
+    for name in ("owner", "parent", "steps")
+    for found in [OPEN.c[name].is_not(None)]
+)
+"""Of the few that belong to another one: what stands alone costs nothing here."""
 Index("lifeguard_settled_key", SETTLED.c.scope, SETTLED.c.kind, SETTLED.c.key, SETTLED.c.number)
 
 FINDINGS: Final = Table(

@@ -41,7 +41,7 @@ AT_ONCE: Final = 500
 """So many steps go into one transaction at the most."""
 
 LINGER: Final = 0.005
-"""Seconds that a thread that writes in the background lets steps gather, where nobody waits for one."""
+"""Seconds that the thread that writes lets steps gather, where nobody waits for one."""
 
 AGAIN: Final = (0.05, 2.0)
 """Seconds until a database that does not answer is asked again: at first, and at the most."""
@@ -181,7 +181,7 @@ class Store:
         except Empty:
             return [], False
         batch: list[Job] = []
-        lingered = self.ledger.writing == "through"
+        lingered = False
         while job is not None:
             batch.append(job)
             if len(batch) >= AT_ONCE:
@@ -191,10 +191,15 @@ class Store:
             except Empty:
                 if lingered or any(one.done is not None for one in batch):
                     return batch, False
-                lingered = True
-                time.sleep(LINGER)
                 try:
-                    job = self._jobs.get_nowait()
+                    if (
+                        self.ledger.writing == "through"
+                    ):  # a call has begun: it may end at once, in the same transaction
+                        job = self._jobs.get(timeout=LINGER)
+                    else:
+                        lingered = True
+                        time.sleep(LINGER)
+                        job = self._jobs.get_nowait()
                 except Empty:
                     return batch, False
         return batch, True

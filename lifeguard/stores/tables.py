@@ -121,13 +121,18 @@ class StoredTables(Tables):
         connection = self.connected()
         for ident in idents:
             self._by_key.setdefault((kind, ident), [])
-        of_keys = OPEN.c.key.in_(idents) if len(idents) > 1 else OPEN.c.key == idents[0]
-        statement = select(OPEN).where(OPEN.c.world == self.world.number, OPEN.c.kind == kind, of_keys)
-        rows = list(connection.execute(statement).all())
         windows = self.world.windows(kind)
+        if len(idents) == 1 and len(windows) < len(_OF_KEY):
+            asked: dict[str, object] = {"b_world": self.world.number, "b_kind": kind, "b_key": idents[0]}
+            for scope, floor in windows:
+                asked["b_scope"], asked["b_floor"] = scope, floor
+            self._take_up(connection.execute(_OF_KEY[len(windows)], asked).all())
+            return
+        statement = select(OPEN).where(OPEN.c.world == self.world.number, OPEN.c.kind == kind, OPEN.c.key.in_(idents))
+        rows = list(connection.execute(statement).all())
         if windows:
             remembered = or_(*[and_(SETTLED.c.scope == scope, SETTLED.c.number > floor) for scope, floor in windows])
-            of_keys = SETTLED.c.key.in_(idents) if len(idents) > 1 else SETTLED.c.key == idents[0]
+            of_keys = SETTLED.c.key.in_(idents)
             rows += connection.execute(select(SETTLED).where(remembered, SETTLED.c.kind == kind, of_keys)).all()
         self._take_up(rows)
 
@@ -449,6 +454,19 @@ _UPDATE: Final = {
     .values({name: bindparam(name) for name in Row._fields if name not in ("world", "born")})
     for table in (OPEN, SETTLED)
 }
+
+
+_OPEN_OF_KEY: Final = select(OPEN).where(
+    OPEN.c.world == bindparam("b_world"), OPEN.c.kind == bindparam("b_kind"), OPEN.c.key == bindparam("b_key")
+)
+_SETTLED_OF_KEY: Final = select(SETTLED).where(
+    SETTLED.c.scope == bindparam("b_scope"),
+    SETTLED.c.number > bindparam("b_floor"),
+    SETTLED.c.kind == bindparam("b_kind"),
+    SETTLED.c.key == bindparam("b_key"),
+)
+_OF_KEY: Final = (_OPEN_OF_KEY, _OPEN_OF_KEY.union_all(_SETTLED_OF_KEY))
+"""What there is of one key, where no scope remembers settled ones of its kind, and where one does."""
 
 
 def counted(text: str) -> dict[str, Any]:

@@ -208,7 +208,7 @@ def folder(store: Store) -> Path:
 
 
 def left_behind(store: Store) -> list[Path]:
-    """The files that dead processes of this host left for the same ledger."""
+    """The files that dead processes of this host left for the same ledger, and this one when it let go of it."""
     try:
         found = sorted(folder(store).glob(f"{store.ledger.fingerprint}-*.waiting"))
     except OSError:
@@ -217,6 +217,7 @@ def left_behind(store: Store) -> list[Path]:
     for path in found:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, IndexError):
             process = _process_in(_complete(path.read_bytes())[0])
-            if process.ident != store.process.ident and processes.is_gone(process):
+            let_go = process.pid == store.process.pid  # this very process, which had let go of the ledger
+            if process.ident != store.process.ident and (let_go or processes.is_gone(process)):
                 dead.append(path)
     return dead

@@ -166,6 +166,8 @@ class World:
         self._scopes: dict[int, SharedBook] = {}  # those that are not closed
         self._elsewhere: dict[int, SharedBook] = {}
         self._here: weakref.WeakValueDictionary[str, SharedBook] = weakref.WeakValueDictionary()
+        columns = (WORLDS.c.id, WORLDS.c.seq, WORLDS.c.state, store.database.now)
+        self._lock = select(*columns).where(WORLDS.c.ident == bindparam("b_ident")).with_for_update()
         self._version = -1
         self._good = False
         self._written_state: tuple[int, str] = (-1, "")
@@ -185,13 +187,12 @@ class World:
         if not self.ident:
             found = select(WORLDS.c.ident).join_from(WORLDS, SCOPES, WORLDS.c.id == SCOPES.c.world)
             self.ident = connection.execute(found.where(SCOPES.c.ident == self.of_scope)).scalar() or uuid.uuid4().hex
-        statement = select(WORLDS.c.id, WORLDS.c.seq, WORLDS.c.state, self.store.database.now)
-        statement = statement.where(WORLDS.c.ident == self.ident).with_for_update()
-        row = connection.execute(statement).one_or_none()
+        this = {"b_ident": self.ident}
+        row = connection.execute(self._lock, this).one_or_none()
         if row is None:
             first = {"ident": self.ident, "seq": self.engine.clock.seq, "state": json.dumps(self.state)}
             connection.execute(insert(WORLDS).values(**first))
-            row = connection.execute(statement).one()
+            row = connection.execute(self._lock, this).one()
         self.number, seq, state, tables.now = row
         if not self._good or seq != self.engine.clock.seq:
             self._read_anew(seq, json.loads(state))
