@@ -116,7 +116,7 @@ class Store:
             job: the step.
             wait: whether to wait until it is committed; not longer than the ledger's patience.
         """
-        wait = wait and threading.current_thread() is not self._thread
+        wait = wait and not self.writes_here
         lock = None
         if wait:
             lock = job.done = threading.Lock()
@@ -135,13 +135,18 @@ class Store:
             what: its arguments.
             otherwise: the answer where there is none: the database does not answer, or the thread that writes asks itself.
         """
-        if threading.current_thread() is self._thread:
+        if self.writes_here:
             return otherwise
         job = Job("ask", world, (question, *what))
         self.tell(job, wait=True)
         if job.error is not None:
             raise job.error
         return otherwise if job.lost or job.done is not None else job.result
+
+    @property
+    def writes_here(self) -> bool:
+        """Whether the running thread is the one that writes: it cannot wait for itself."""
+        return threading.current_thread() is self._thread
 
     def flush(self) -> bool:
         """Wait until everything that was told is committed; False where it is not."""
