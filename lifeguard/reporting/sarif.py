@@ -227,19 +227,23 @@ class _Run:
         """A file relative to the root, with slashes; absolute where it lies elsewhere."""
         known = self._paths.get(file)
         if known is None:
-            path = file if PureWindowsPath(file).is_absolute() else os.path.abspath(file)
-            try:
-                real = Path(os.path.realpath(path))
-            except (ValueError, OSError):  # it is no path at all
-                real = Path(path)
-            inside = real.is_relative_to(self._root)
-            known = self._paths[file] = (real.relative_to(self._root) if inside else real).as_posix()
+            known = self._paths[file] = self._resolved(file)
         return known
+
+    def _resolved(self, file: str) -> str:
+        if not os.path.isabs(file) and PureWindowsPath(file).is_absolute():  # of another machine
+            return PureWindowsPath(file).as_posix()
+        try:
+            real = Path(os.path.realpath(file))
+        except (ValueError, OSError):  # it is no path at all
+            real = Path(os.path.abspath(file))
+        inside = real.is_relative_to(self._root)
+        return (real.relative_to(self._root) if inside else real).as_posix()
 
     def _artifact(self, file: str) -> Node:
         path = self._path(file)
-        if PurePosixPath(path).is_absolute():
-            return {"uri": "file://" + _quoted(path)}
+        if PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute():
+            return {"uri": f"file:///{_quoted(path.lstrip('/'), safe='/:')}"}
         return {"uri": _quoted(path), "uriBaseId": ROOT}
 
     def _location(self, place: Place) -> Node:
@@ -311,19 +315,13 @@ def _unlinked(text: str) -> str:
     return text.replace("](", "] (")
 
 
-def _quoted(path: str) -> str:
-    return quote(
-        path.encode("utf-8", "surrogateescape") if _encodes(path) else path.encode("utf-8", "backslashreplace"),
-        safe="/",
-    )
-
-
-def _encodes(path: str) -> bool:
+def _quoted(path: str, *, safe: str = "/") -> str:
+    """A path as an address has it; what stands for bytes that are no text becomes these bytes again."""
     try:
-        path.encode("utf-8", "surrogateescape")
+        data = path.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        return False
-    return True
+        data = path.encode("utf-8", "backslashreplace")
+    return quote(data, safe=safe)
 
 
 def _portable(path: str) -> str:

@@ -29,7 +29,8 @@ class Ledger:
     Attributes:
         url: "memory", or a URL of SQLAlchemy: "sqlite:///run.db", "postgresql+psycopg://user@host/database".
         writing: "through": a watched call returns when the database has committed what it did; "background": it returns at
-            once, and a thread writes in order, in batches, and all of it before a scope is judged.
+            once, and a thread writes in order, in batches, and all of it before a scope is judged. Where 20,000 steps wait to be
+            written, the next call waits for them.
         patience: seconds that a watched call, or the judgement, waits for a database that does not answer; then its events
             wait in a file, and the call goes on.
         lease: seconds after which a process on another host is taken for dead when nothing was heard of it.

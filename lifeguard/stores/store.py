@@ -40,6 +40,9 @@ from lifeguard.stores.worlds import World
 AT_ONCE: Final = 500
 """So many steps go into one transaction at the most."""
 
+BACKLOG: Final = 20_000
+"""So many steps may wait to be written; whoever tells one more waits with them."""
+
 LINGER: Final = 0.005
 """Seconds that the thread that writes lets steps gather, where nobody waits for one."""
 
@@ -66,10 +69,12 @@ class Store:
         self._numbers: dict[object, int] = {}
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._count = 0
+        self._committed = 0  # so many transactions were
         self._counting = threading.Lock()
         self._connection: Connection | None = None
         self._current: Connection | None = None  # while a transaction runs
         self._thread: threading.Thread | None = None
+        self._writer = 0  # its identity
         self._pulse: threading.Thread | None = None
         self._stop = threading.Event()
         self._again_at = 0.0
@@ -114,16 +119,22 @@ class Store:
 
         Args:
             job: the step.
-            wait: whether to wait until it is committed; not longer than the ledger's patience.
+            wait: whether to wait until it is committed: as long as the database takes steps, and not longer than the ledger's
+                patience without one. Where very many wait to be written, it is waited all the same: what gathers has a bound.
         """
-        wait = wait and not self.writes_here
+        wait = (wait or self._jobs.qsize() > BACKLOG) and not self.writes_here
         lock = None
         if wait:
             lock = job.done = threading.Lock()
             lock.acquire()
         self._jobs.put(job)
-        if lock is not None and not lock.acquire(timeout=self.ledger.patience):
-            job.lost = not job.seen
+        if lock is not None:
+            seen = self._committed
+            while not lock.acquire(timeout=self.ledger.patience):
+                if self._committed == seen:
+                    job.lost = not job.seen
+                    break
+                seen = self._committed
         return job
 
     def ask(self, world: World | None, question: Callable[..., Any], *what: Any, otherwise: Any = None) -> Any:
@@ -146,7 +157,7 @@ class Store:
     @property
     def writes_here(self) -> bool:
         """Whether the running thread is the one that writes: it cannot wait for itself."""
-        return threading.current_thread() is self._thread
+        return threading.get_ident() == self._writer
 
     def flush(self) -> bool:
         """Wait until everything that was told is committed; False where it is not."""
@@ -166,6 +177,7 @@ class Store:
     # -- the thread that writes -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        self._writer = threading.get_ident()
         while True:
             batch, last = self._gather()
             try:
@@ -342,6 +354,7 @@ class Store:
             world.done()
         for job in batch:
             job.seen = True
+        self._committed += 1
 
     def _step(self, job: Job, connection: Connection) -> None:
         try:

@@ -251,6 +251,15 @@ def test_what_lies_elsewhere_is_absolute(tmp_path: Path) -> None:
     (tmp_path / "repository").mkdir()
     told = artifact(at(tmp_path / "elsewhere.py"), root=tmp_path / "repository")
     assert {"uri": Path(os.path.realpath(tmp_path / "elsewhere.py")).as_uri()} == told
+    if os.name == "posix":
+        assert {"uri": "file:///C:/a%20b/x.py"} == artifact(at("C:\\a b\\x.py"))  # a report that came from Windows
+
+
+def test_names_that_are_no_text() -> None:
+    """A file whose name is not in UTF-8 has its bytes in the address; one that is no name at all has something."""
+    assert "a%FF.py" == artifact(at("a\udcff.py"), root=".")["uri"]
+    assert "%5Cud800.py" == artifact(at("\ud800.py"), root=".")["uri"]
+    assert "%00.py" == artifact(at("\x00.py"), root=".")["uri"]
 
 
 def test_every_result_has_one_line() -> None:

@@ -11,7 +11,7 @@ from stores_elsewhere import create, delete, held, watching
 from stores_processes import hear, run, say, start
 
 from lifeguard import DeclarationError, UsageError, ViolationError, scope
-from lifeguard.stores import Ledger, SharedScope, join, late_events, shared
+from lifeguard.stores import Ledger, SharedScope, join, late_events, shared, store
 
 
 def test_acquired_in_one_process_and_released_in_another(url: str) -> None:
@@ -103,6 +103,21 @@ def test_in_the_background(url: str) -> None:
         run("in_background", url, shared(watched).ident, "left")
     assert ["LG101 image 'left'"] == said(watched)
     assert (51, 50) == (watched.watched["image"].acquired, watched.watched["image"].released)
+
+
+def test_a_judgement_waits_as_long_as_there_is_progress(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More has gathered than can be written within the patience: the scope waits for all of it; and what gathers has a bound."""
+    monkeypatch.setattr(store, "BACKLOG", 200)
+    monkeypatch.setattr(store, "AT_ONCE", 20)
+    with watching(Ledger(sqlite, writing="background", patience=0.05)) as watched:
+        waiting = []
+        for number in range(600):
+            create(f"i{number}")
+            delete(f"i{number}")
+            waiting.append(watched.book.world.store._jobs.qsize())
+        create("left")
+    assert ["LG101 image 'left'"] == said(watched)
+    assert max(waiting) <= 200 + 4
 
 
 def test_what_comes_after_the_verdict_is_kept(url: str) -> None:
