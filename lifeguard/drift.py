@@ -294,9 +294,26 @@ class Drift:
         report("LG109", text, call=call, chain=chain, kind=tracker.kind, key=key, own=True, outcome=Outcome.RETURNED)
 
 
+_NOT_COMPARED: weakref.WeakKeyDictionary[Book, set[tuple[type, Resource]]] = weakref.WeakKeyDictionary()
+"""What was said of classes whose state is not compared, by the scopes with a shared ledger where it was said."""
+
+
+def _tell_not_compared(book: Book, owner: object, kinds: set[Resource], call: Call) -> None:
+    """An object is of one process, and what a shared ledger holds is not: its state says nothing of that."""
+    cls = owner if isinstance(owner, type) else type(owner)
+    told = _NOT_COMPARED.setdefault(book, set())
+    for kind in kinds:
+        if book.watches(kind) and (cls, kind) not in told:
+            told.add((cls, kind))
+            text = f"the state of {cls.__qualname__} is not compared: other processes may hold what is in the same ledger"
+            LEDGER.complain((book,), "LG401", text, call=call, kind=kind, about=text, severity="warning")
+
+
 def _meet(owner: object, call: Call) -> None:
     """A call is made on an object: if its state is to be compared, the scopes of the call look on from now on."""
     kinds = {tracker.kind for tracker in _trackers_of(owner)}
     for book in call.chain if kinds else ():
-        if not any(isinstance(one, Drift) for one in book.observers) and any(map(book.watches, kinds)):
+        if not book.alone:
+            _tell_not_compared(book, owner, kinds, call)
+        elif not any(isinstance(one, Drift) for one in book.observers) and any(map(book.watches, kinds)):
             book.observers += (Drift(book),)

@@ -71,7 +71,7 @@ class _Manager:
         refs = [(act.kind, act.key) for act in acts]
         call.nests = True  # until here no code of the caller's has run
         before = LEDGER.named(call.chain, refs)
-        told = [is_open(one) and one is not None and call.told_inside(one.told.get(Verb.ACQUIRE)) for one in before]
+        told = [one is not None and is_open(one) and one.book.told_inside(call, one, Verb.ACQUIRE) for one in before]
         self._tell(Outcome.RETURNED, acts, problems)
         call.nests = False
         self._entered = [
@@ -96,6 +96,7 @@ class _Manager:
             return
         call = watched.call
         acts = []
+        LEDGER.bring_up([generation for generation, _ in self._entered])
         for generation, acquired in self._entered:
             if is_open(generation):
                 act = Act(Verb.RELEASE, generation.kind, generation.key)

@@ -9,7 +9,7 @@ from typing import Any
 from lifeguard.keys import Key, forget, hold, limit_of, lot
 from lifeguard.kinds import Kind, KindsNamed, Resource
 from lifeguard.ledger.lanes import FAST_TABLES, Lane, Table
-from lifeguard.ledger.records import Finding, Generation, Ref
+from lifeguard.ledger.records import Call, Finding, Generation, Verb, Ref
 from lifeguard.ledger.states import OPEN_STATES, State
 
 STRANGERS = 64
@@ -143,6 +143,10 @@ class Book:
     def leaves_out(self, kind: Kind, key: Key) -> bool:
         """Whether it watches the kind, but not this key."""
         return (self.limit is not None or bool(self.given_up)) and self.watches(kind) and not self.takes(kind, key)
+
+    def told_inside(self, call: Call, generation: Generation, verb: Verb) -> bool:
+        """Whether a verb was told of something that this scope holds inside a call, in its own flow of control."""
+        return call.told_inside(generation.told.get(verb))
 
     def remembered(self) -> list[Generation]:
         """What was settled and is remembered, of each kind the oldest first."""

@@ -538,6 +538,9 @@ class Ledger:
         """The generations that some resources name now, to a call with this chain of scopes."""
         return self._do(lambda: [self._engine.named(kind, key, chain) for kind, key in refs]) or []
 
+    def bring_up(self, generations: Iterable[Generation]) -> None:
+        """Let some generations be as they are now. Here they always are; a ledger that others share has to look."""
+
     def owed(self, book: Book) -> frozenset[int]:
         """What a scope holds and owes now: the numbers of the acquires."""
 

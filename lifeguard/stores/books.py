@@ -12,6 +12,7 @@ from lifeguard.ledger.book import STRANGERS, Book, Tally
 
 if TYPE_CHECKING:
     from lifeguard.keys import Key
+    from lifeguard.ledger.records import Call, Generation, Verb
     from lifeguard.stores.kinds import Kinds
     from lifeguard.stores.worlds import World
 
@@ -79,6 +80,14 @@ class SharedBook(Book):
         if self.world is not None and not self.closed:
             self.world.store.ask(self.world, _catch_up, self)
         return self
+
+    def told_inside(self, call: Call, generation: Generation, verb: Verb) -> bool:
+        """Whether a verb was told inside a call, by the sequence of the world."""
+        told = call.elsewhere.get(self.world) if call.elsewhere is not None else None
+        if told is None:
+            return False
+        told.call.nests = call.nests
+        return super().told_inside(told.call, generation, verb)
 
     def tally(self, kind: Kind) -> Tally:
         """The counters of a kind."""

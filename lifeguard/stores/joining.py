@@ -127,7 +127,7 @@ class Join(Scope):
         world.enter(book)
         self.book = book
         store.ask(world, _enter, book)
-        SWITCHBOARD.enter()
+        SWITCHBOARD.enter(book)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         """Leave the scope: what is held stays owed, and is judged where the scope was opened."""
@@ -151,7 +151,7 @@ class Join(Scope):
         book.observers = tuple(one for one in book.observers if one not in self._settings.observers)
         if book.world is not None:
             book.world.store.ask(book.world, _leave, book)
-        SWITCHBOARD.leave()
+        SWITCHBOARD.leave(book)
         return Verdict(self.name, ended="left, not judged here", remember=book.remember)
 
 

@@ -65,7 +65,7 @@ class Sharing:
                 f"the ledger {self.ledger.name} cannot be reached: {store.trouble or 'no answer'}"
             )
         scope.book = self._book = book
-        SWITCHBOARD.enter()
+        SWITCHBOARD.enter(book)
 
     def began(self, call: Call) -> None:
         """Nothing to do: the ledger is told."""
@@ -90,7 +90,7 @@ class Sharing:
         book.world.judging -= 1
         text = json.dumps(verdict.as_dict())
         book.world.store.ask(None, _write_verdict, book, text)
-        SWITCHBOARD.leave()
+        SWITCHBOARD.leave(book)
 
 
 def refuse_another(chain: tuple[Book, ...], store: Store, what: object) -> None:

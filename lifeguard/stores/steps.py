@@ -18,6 +18,7 @@ from lifeguard.ledger.spans import Choice, Span
 from lifeguard.ledger.states import State
 from lifeguard.places import Place
 from lifeguard.stores.books import SharedBook, settings_out
+from lifeguard.stores.rows import Kept
 
 if TYPE_CHECKING:
     from lifeguard.keys import Key
@@ -183,6 +184,10 @@ def _acts(world: World, told: Told, acts: list[Act]) -> list[Act]:
             again = act.verb is Verb.TRANSFER and not is_open(target) and (act.kind, act.key) in made_here
             if not again:
                 copy.resolved, copy.target = True, target
+        elif isinstance(act.target, Kept):
+            copy.resolved, copy.target = True, next(iter(world.tables.by_number([act.target.born])), None)
+            if copy.target is not None:
+                world.tables.touch(copy.target)
         found.append(copy)
     return found
 
@@ -331,6 +336,11 @@ def look(world: World, book: SharedBook) -> None:
     """Have the findings and the counts of a scope at hand."""
     if not book.closed:
         world.read_findings(book)
+
+
+def bring_up(world: World, numbers: list[int]) -> None:
+    """Some generations are at hand as they are now; those that are gone are unseen."""
+    world.tables.refresh(numbers)
 
 
 STEPS: dict[str, Callable[..., Any]] = {

@@ -74,6 +74,7 @@ class Store:
         self._connection: Connection | None = None
         self._current: Connection | None = None  # while a transaction runs
         self._thread: threading.Thread | None = None
+        self._writer = 0  # its identity
         self._pulse: threading.Thread | None = None
         self._stop = threading.Event()
         self._again_at = 0.0
@@ -121,7 +122,7 @@ class Store:
             wait: whether to wait until it is committed: as long as the database takes steps, and not longer than the ledger's
                 patience without one. Where very many wait to be written, it is waited all the same: what gathers has a bound.
         """
-        wait = (wait or self._jobs.qsize() > BACKLOG) and threading.current_thread() is not self._thread
+        wait = (wait or self._jobs.qsize() > BACKLOG) and not self.writes_here
         lock = None
         if wait:
             lock = job.done = threading.Lock()
@@ -145,13 +146,18 @@ class Store:
             what: its arguments.
             otherwise: the answer where there is none: the database does not answer, or the thread that writes asks itself.
         """
-        if threading.current_thread() is self._thread:
+        if self.writes_here:
             return otherwise
         job = Job("ask", world, (question, *what))
         self.tell(job, wait=True)
         if job.error is not None:
             raise job.error
         return otherwise if job.lost or job.done is not None else job.result
+
+    @property
+    def writes_here(self) -> bool:
+        """Whether the running thread is the one that writes: it cannot wait for itself."""
+        return threading.get_ident() == self._writer
 
     def flush(self) -> bool:
         """Wait until everything that was told is committed; False where it is not."""
@@ -171,6 +177,7 @@ class Store:
     # -- the thread that writes -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        self._writer = threading.get_ident()
         while True:
             batch, last = self._gather()
             try:

@@ -1,8 +1,9 @@
 """Which ledger a step goes to, where scopes with a shared ledger are open beside those of memory.
 
 What is acquired goes to the innermost scope that watches its kind, and so to that scope's ledger. What is released, handed over,
-used or rolled back goes where it is held: it is looked for in the memory of this process and in the worlds of the scopes around,
-and goes home with the innermost scope where nobody knows it.
+used or rolled back goes where it is held: it is looked for in the memory of this process and in the worlds of the scopes around
+(where there is none around, in those of all that this process has open), and goes home with the innermost scope where nobody
+knows it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from lifeguard.ledger.spans import Span
 from lifeguard.stores import steps as world_steps
 from lifeguard.stores.books import SharedBook
 from lifeguard.stores.jobs import Job
+from lifeguard.stores.rows import Kept
 from lifeguard.stores.worlds import World
 
 Chain = tuple[Book, ...]
@@ -47,23 +49,27 @@ class Switchboard:
     """Stands before the ledger of the process while a scope is open that has another one."""
 
     def __init__(self) -> None:
-        self._scopes = 0
+        self._open: list[SharedBook] = []  # once for each time that it was opened or joined
 
-    def enter(self) -> None:
+    def enter(self, book: SharedBook) -> None:
         """A scope with a shared ledger opens, or is joined."""
-        self._scopes += 1
-        if self._scopes == 1:
+        self._open.append(book)
+        if len(self._open) == 1:
             LEDGER.divert({name: getattr(self, name) for name in _DIVERTED})
 
-    def leave(self) -> None:
+    def leave(self, book: SharedBook) -> None:
         """It is closed, or left."""
-        self._scopes -= 1
-        if self._scopes == 0:
+        self._open.remove(book)
+        if not self._open:
             LEDGER.divert({})
 
     def after_fork(self) -> None:
         """In a forked child no scope is open."""
-        self._scopes = 0
+        self._open.clear()
+
+    def _worlds(self, chain: Chain) -> list[World]:
+        """The worlds that something may be known in: of the scopes around or, where there are none, of all that are open."""
+        return worlds_of(chain) or worlds_of(tuple(reversed(self._open)))
 
     @staticmethod
     def _tell(world: World, name: str, what: tuple[Any, ...], refs: Iterable[Ref] = ()) -> Any:
@@ -100,13 +106,13 @@ class Switchboard:
         there: dict[World, list[Act]] = {world: [] for world in (*worlds, *begun)}
         found: list[Finding] = []
         for act in acts:
-            world = self._where(act, call.chain, worlds)
+            world = self._where(act, call.chain, worlds, begun)
             if self._crosses(act, world):
                 found += self._refuse(call, act)
             elif world is None:
                 here.append(act)
             else:
-                there[world].append(act)
+                there.setdefault(world, []).append(act)
         if here or spans or steps or call.failing:
             found += Ledger.end(LEDGER, call, outcome, here, spans, steps)
         if len(here) < len(acts):
@@ -121,10 +127,19 @@ class Switchboard:
             found += job.result or []
         return found
 
-    def _where(self, act: Act, chain: Chain, worlds: list[World]) -> World | None:
-        """The world that an act goes to; None for the memory of this process."""
+    def _where(self, act: Act, chain: Chain, worlds: list[World], begun: list[World]) -> World | None:
+        """The world that an act goes to; None for the memory of this process.
+
+        Args:
+            act: the act.
+            chain: the scopes that it happens in.
+            worlds: those of these scopes.
+            begun: others in which the call began; their scopes have been closed, or left, since.
+        """
+        if isinstance(act.target, Kept) and isinstance(act.target.book, SharedBook):
+            return act.target.book.world
         if not worlds:
-            return None
+            return self._where_outside(act, chain, begun)
         home = _home(chain, act.kind)
         if home is None:
             judged = (book for book in chain if isinstance(book, SharedBook) and book.watches(act.kind))
@@ -147,6 +162,25 @@ class Switchboard:
             if is_open(found[0]):
                 return world
         return None if is_open(known) else at_home or elsewhere[0]
+
+    def _where_outside(self, act: Act, chain: Chain, begun: list[World]) -> World | None:
+        """The same of what happens outside of all shared scopes: there nothing begins, and what is known may end."""
+        if act.verb in _OPENING:
+            return None
+        known = act.target
+        if not act.resolved:
+            (known,) = Ledger.named(LEDGER, chain, [(act.kind, act.key)]) or [None]
+        if known is not None:
+            return None
+        if begun:
+            return begun[0]
+        for world in self._worlds(chain):
+            if world.store.writes_here:  # a finaliser that the thread that writes came upon
+                return world
+            found = world.store.ask(world, world_steps.named, chain, ((act.kind, act.key),), otherwise=[None])
+            if found[0] is not None:
+                return world
+        return None
 
     @staticmethod
     def _crosses(act: Act, world: World | None) -> bool:
@@ -299,13 +333,22 @@ class Switchboard:
         """What some resources name now."""
         refs = tuple(refs)
         found = Ledger.named(LEDGER, chain, refs)
-        for world in worlds_of(chain):
+        for world in self._worlds(chain):
             there = world.store.ask(world, world_steps.named, chain, refs, otherwise=None)
             if there is not None:
                 found = [
                     one if is_open(one) or other is None else other for one, other in zip(found, there, strict=True)
                 ]
         return found
+
+    def bring_up(self, generations: Iterable[Generation]) -> None:
+        """Let some generations be as they are now."""
+        there: dict[World, list[int]] = {}
+        for one in generations:
+            if isinstance(one.book, SharedBook) and one.book.world is not None:
+                there.setdefault(one.book.world, []).append(one.born)
+        for world, numbers in there.items():
+            world.store.ask(world, world_steps.bring_up, numbers)
 
     def wait_for_payment(self, book: Book, seconds: float) -> None:
         """Wait for somebody to pay; who that is in another process says nothing here, so it is looked at again soon."""
@@ -342,6 +385,7 @@ _DIVERTED: Final = (
     "complain",
     "report",
     "breached",
+    "bring_up",
     "seed",
     "judge",
     "close",

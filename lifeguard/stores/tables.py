@@ -246,6 +246,15 @@ class StoredTables(Tables):
                 self._take_up(self.connected().execute(statement).all())
         return [self._good[number] for number in wanted if number in self._good]
 
+    def refresh(self, numbers: Iterable[int]) -> None:
+        """Let those that somebody refers to be as they are now; what is gone is unseen."""
+        wanted = list(numbers)
+        found = {one.born for one in self.by_number(wanted)}
+        for number in wanted:
+            known = self._all.get(number)
+            if number not in found and known is not None:
+                known.state = State.UNSEEN
+
     def fetch_book(self, book: Book) -> None:
         """Read all that a scope holds."""
         if book not in self._whole:
