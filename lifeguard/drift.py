@@ -305,7 +305,9 @@ def _tell_not_compared(book: Book, owner: object, kinds: set[Resource], call: Ca
     for kind in kinds:
         if book.watches(kind) and (cls, kind) not in told:
             told.add((cls, kind))
-            text = f"the state of {cls.__qualname__} is not compared: other processes may hold what is in the same ledger"
+            text = (
+                f"the state of {cls.__qualname__} is not compared: other processes may hold what is in the same ledger"
+            )
             LEDGER.complain((book,), "LG401", text, call=call, kind=kind, about=text, severity="warning")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from lifeguard.keys import Key, forget, hold, limit_of, lot
 from lifeguard.kinds import Kind, KindsNamed, Resource
 from lifeguard.ledger.lanes import FAST_TABLES, Lane, Table
-from lifeguard.ledger.records import Call, Finding, Generation, Verb, Ref
+from lifeguard.ledger.records import Call, Finding, Generation, Ref, Verb
 from lifeguard.ledger.states import OPEN_STATES, State
 
 STRANGERS = 64

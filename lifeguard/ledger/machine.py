@@ -1,10 +1,8 @@
 """The ledger: events in, obligations and findings out.
 
-It knows no function, no thread and no format: what it is told of a call is opaque to it. All events go through one
-lock, which is
-never held while the user's code runs. A finaliser or a signal handler that tells an event while its own thread is
-inside the lock is
-put off until that thread is done: it can neither dead-lock nor see half a step.
+It knows no function, no thread and no format: what it is told of a call is opaque to it. All events go through one lock, which
+is never held while the user's code runs. A finaliser or a signal handler that tells an event while its own thread is inside it
+is put off until that thread is done: it can neither dead-lock nor see half a step.
 """
 
 from __future__ import annotations
@@ -28,11 +26,8 @@ from lifeguard.ledger.spans import Span
 
 T = TypeVar("T")
 
-
 JUDGED: Final = 256
-"""Of so many things that scopes held when they closed it is known for a while which scope it was, for calls that are still
-on their way.
-"""
+"""Of so many things that scopes held when they closed it is known which scope it was, for calls that are still on their way."""
 
 
 class Recorder(Protocol):
@@ -539,7 +534,7 @@ class Ledger:
         return self._do(lambda: [self._engine.named(kind, key, chain) for kind, key in refs]) or []
 
     def bring_up(self, generations: Iterable[Generation]) -> None:
-        """Let some generations be as they are now. Here they always are; a ledger that others share has to look."""
+        """Let some generations be as they are now: here they always are, and a ledger that others share has to look."""
 
     def owed(self, book: Book) -> frozenset[int]:
         """What a scope holds and owes now: the numbers of the acquires."""

@@ -127,12 +127,13 @@ def end(
     failing: bool,
     error: str,
     error_place: Place | None,
+    nests: bool,
 ) -> list[Finding]:
-    """A call has ended."""
+    """A call has ended. What of it may change later is told apart from it."""
     told = _told_of(world, call, chain, around)
     copy = told.call
     copy.chain, copy.around = of_world(chain, world), len(of_world(chain[:around], world))
-    copy.nests, copy.error, copy.error_place = call.nests, error, error_place
+    copy.nests, copy.error, copy.error_place = nests, error, error_place
     if not failing:
         copy.failing = ()
     shadows = []
@@ -336,6 +337,16 @@ def look(world: World, book: SharedBook) -> None:
     """Have the findings and the counts of a scope at hand."""
     if not book.closed:
         world.read_findings(book)
+
+
+def knows(world: World, call: Call, ref: Ref) -> bool:
+    """Whether something is, or was when a call began, known of a resource."""
+    kind, key = world.kinds.one(ref[0]), ref[1]
+    told: Told | None = call.elsewhere.get(world) if call.elsewhere is not None else None
+    slot = world.kinds.number(kind), world.rows.keys.ident(key)
+    if told is not None and told.targets.get(slot) is not None:
+        return True
+    return world.ledger.named((), [(kind, key)])[0] is not None
 
 
 def bring_up(world: World, numbers: list[int]) -> None:

@@ -122,7 +122,7 @@ class Store:
             wait: whether to wait until it is committed: as long as the database takes steps, and not longer than the ledger's
                 patience without one. Where very many wait to be written, it is waited all the same: what gathers has a bound.
         """
-        wait = (wait or self._jobs.qsize() > BACKLOG) and not self.writes_here
+        wait = (wait or self._jobs.qsize() > BACKLOG) and not self.writes_here and self._thread is not None
         lock = None
         if wait:
             lock = job.done = threading.Lock()
@@ -146,7 +146,7 @@ class Store:
             what: its arguments.
             otherwise: the answer where there is none: the database does not answer, or the thread that writes asks itself.
         """
-        if self.writes_here:
+        if self.writes_here or self._thread is None:
             return otherwise
         job = Job("ask", world, (question, *what))
         self.tell(job, wait=True)
@@ -450,6 +450,12 @@ def let_go() -> None:
         _STORES.clear()
     for store in stores:
         store.close()
+    for step in letting_go:
+        step()
+
+
+letting_go: list[Callable[[], object]] = []
+"""Called when this process has let go of its ledgers."""
 
 
 atexit.register(let_go)

@@ -25,6 +25,7 @@ from lifeguard.stores import steps as world_steps
 from lifeguard.stores.books import SharedBook
 from lifeguard.stores.jobs import Job
 from lifeguard.stores.rows import Kept
+from lifeguard.stores.store import letting_go
 from lifeguard.stores.worlds import World
 
 Chain = tuple[Book, ...]
@@ -46,26 +47,33 @@ def _home(chain: Chain, kind: Kind | None) -> Book | None:
 
 
 class Switchboard:
-    """Stands before the ledger of the process while a scope is open that has another one."""
+    """Stands before the ledger of the process from the first scope on that has another one."""
 
     def __init__(self) -> None:
         self._open: list[SharedBook] = []  # once for each time that it was opened or joined
+        self._diverted = False
 
     def enter(self, book: SharedBook) -> None:
         """A scope with a shared ledger opens, or is joined."""
         self._open.append(book)
-        if len(self._open) == 1:
+        if not self._diverted:
+            self._diverted = True
             LEDGER.divert({name: getattr(self, name) for name in _DIVERTED})
 
     def leave(self, book: SharedBook) -> None:
         """It is closed, or left."""
         self._open.remove(book)
-        if not self._open:
+
+    def step_aside(self) -> None:
+        """Stand before the ledger no more, if nothing is open. Until then calls may run that began in a scope which is closed."""
+        if not self._open and self._diverted:
+            self._diverted = False
             LEDGER.divert({})
 
     def after_fork(self) -> None:
         """In a forked child no scope is open."""
         self._open.clear()
+        self._diverted = False
 
     def _worlds(self, chain: Chain) -> list[World]:
         """The worlds that something may be known in: of the scopes around or, where there are none, of all that are open."""
@@ -85,7 +93,7 @@ class Switchboard:
         """A call begins."""
         named, spans = tuple(named), tuple(spans)
         targets = Ledger.begin(LEDGER, call, named, spans, failing)
-        for world in worlds_of(call.chain):
+        for world in worlds_of(call.chain) or (self._worlds(()) if named else ()):
             what = (call, call.chain, call.around, named, spans, failing)
             world.store.tell(Job("begin", world, what, named), wait=False)
         return targets
@@ -106,7 +114,7 @@ class Switchboard:
         there: dict[World, list[Act]] = {world: [] for world in (*worlds, *begun)}
         found: list[Finding] = []
         for act in acts:
-            world = self._where(act, call.chain, worlds, begun)
+            world = self._where(act, call, worlds, begun)
             if self._crosses(act, world):
                 found += self._refuse(call, act)
             elif world is None:
@@ -122,24 +130,25 @@ class Switchboard:
             what = (call, call.chain, call.around, outcome, told, spans, steps, bool(call.failing), call.error)
             refs = [ref for act in told for ref in _refs(act)]
             matters = bool(told or spans or call.failing)
-            job = Job("end", world, (*what, call.error_place), refs)
+            job = Job("end", world, (*what, call.error_place, call.nests), refs)
             world.store.tell(job, wait=matters and world.waits)
             found += job.result or []
         return found
 
-    def _where(self, act: Act, chain: Chain, worlds: list[World], begun: list[World]) -> World | None:
+    def _where(self, act: Act, call: Call, worlds: list[World], begun: list[World]) -> World | None:
         """The world that an act goes to; None for the memory of this process.
 
         Args:
             act: the act.
-            chain: the scopes that it happens in.
-            worlds: those of these scopes.
-            begun: others in which the call began; their scopes have been closed, or left, since.
+            call: the call that tells it.
+            worlds: those of the scopes that it happens in.
+            begun: others that were told that it begins.
         """
+        chain = call.chain
         if isinstance(act.target, Kept) and isinstance(act.target.book, SharedBook):
             return act.target.book.world
         if not worlds:
-            return self._where_outside(act, chain, begun)
+            return self._where_outside(act, call, begun)
         home = _home(chain, act.kind)
         if home is None:
             judged = (book for book in chain if isinstance(book, SharedBook) and book.watches(act.kind))
@@ -163,22 +172,18 @@ class Switchboard:
                 return world
         return None if is_open(known) else at_home or elsewhere[0]
 
-    def _where_outside(self, act: Act, chain: Chain, begun: list[World]) -> World | None:
+    def _where_outside(self, act: Act, call: Call, begun: list[World]) -> World | None:
         """The same of what happens outside of all shared scopes: there nothing begins, and what is known may end."""
         if act.verb in _OPENING:
             return None
-        known = act.target
+        known, chain = act.target, call.chain
         if not act.resolved:
             (known,) = Ledger.named(LEDGER, chain, [(act.kind, act.key)]) or [None]
         if known is not None:
             return None
-        if begun:
-            return begun[0]
-        for world in self._worlds(chain):
-            if world.store.writes_here:  # a finaliser that the thread that writes came upon
-                return world
-            found = world.store.ask(world, world_steps.named, chain, ((act.kind, act.key),), otherwise=[None])
-            if found[0] is not None:
+        for world in dict.fromkeys([*begun, *self._worlds(chain)]):
+            # A finaliser that the thread that writes came upon cannot ask that very thread.
+            if world.store.writes_here or world.store.ask(world, world_steps.knows, call, (act.kind, act.key)):
                 return world
         return None
 
@@ -398,6 +403,8 @@ _DIVERTED: Final = (
 
 SWITCHBOARD: Final = Switchboard()
 """The one of this process."""
+
+letting_go.append(SWITCHBOARD.step_aside)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=SWITCHBOARD.after_fork)

@@ -12,7 +12,7 @@ from stores_processes import hear, run, say, start
 
 from lifeguard import DeclarationError, UsageError, ViolationError, scope
 from lifeguard.context import LEDGER
-from lifeguard.stores import Ledger, SharedScope, join, late_events, shared, store
+from lifeguard.stores import Ledger, SharedScope, join, late_events, let_go, shared, store
 
 
 def test_acquired_in_one_process_and_released_in_another(url: str) -> None:
@@ -165,6 +165,7 @@ def test_nothing_of_it_stays_in_the_memory_of_the_process(url: str) -> None:
         create("a")
         delete("a")
     assert (before, []) == (len(LEDGER._engine.books), LEDGER.observed)
+    let_go()
     assert [] == [name for name in vars(LEDGER) if name in ("begin", "end", "judge")]
 
 

@@ -20,6 +20,11 @@ WHOLE = [
     "test_shares.py",
     "test_allowances.py",
     "test_nested_calls.py",
+    "test_nested_generators.py",
+    "test_forms_managers.py",
+    "test_predicates.py",
+    "test_scopes_reach.py",
+    "test_threads.py",
 ]
 """What is run where `LIFEGUARD_STORES=whole`: `nox -s stores`."""
 
