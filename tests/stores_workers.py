@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from stores_elsewhere import create, delete
 
 from lifeguard import ViolationError
 from lifeguard.stores import Ledger, join
+from lifeguard.stores import database as databases
 
 
 def die(url: str, scope: str, *names: str) -> None:
@@ -72,6 +74,22 @@ def in_background(url: str, scope: str, *names: str) -> None:
     with join(scope, ledger=Ledger(url, writing="background")):
         for name in names:
             create(name)
+
+
+def die_waiting(url: str, scope: str, room: str) -> None:
+    """Acquire one while another connection has the database, and be killed when the call has returned."""
+    databases.TRIES, databases.BUSY = 1, 20  # type: ignore[misc]
+    with join(scope, ledger=Ledger(url, waiting_room=room)):
+        other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        create("waits")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def come(url: str, scope: str, room: str) -> None:
+    """Reach the ledger, and do nothing."""
+    with join(scope, ledger=Ledger(url, waiting_room=room)):
+        pass
 
 
 if __name__ == "__main__":
