@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from stores_elsewhere import create, delete
+from stores_elsewhere import create, delete, look_at
 
 from lifeguard import ViolationError
 from lifeguard.stores import Ledger, join
@@ -56,14 +56,14 @@ def late(url: str, scope: str) -> None:
 
 
 def at_random(url: str, scope: str, seed: str, steps: str) -> None:
-    """Acquire and release a few keys at random, and say of each call when it was made, when it returned, and its number."""
+    """Acquire, use and release a few keys at random, and say of each call when it was made, when it returned, and its number."""
     chance = random.Random(seed)
     with join(scope, ledger=url) as joined:
         print("ready", flush=True)
         sys.stdin.readline()
         world: Any = joined.book
         for _ in range(int(steps)):
-            act, key = chance.choice([create, delete]), chance.choice("xyz")
+            act, key = chance.choice([create, look_at, delete]), chance.choice("xyz")
             began = time.monotonic_ns()
             act(key)
             print(act.__name__, key, began, time.monotonic_ns(), world.world.engine.clock.seq, flush=True)
@@ -84,6 +84,14 @@ def die_waiting(url: str, scope: str, room: str) -> None:
         other.execute("BEGIN IMMEDIATE")
         create("waits")
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def join_without_it(url: str, scope: str, room: str) -> None:
+    """Take part while the database does not answer, in good order."""
+    with join(scope, ledger=Ledger(url, waiting_room=room, patience=0.5)):
+        create("kept")
+        create("passing")
+        delete("passing")
 
 
 def come(url: str, scope: str, room: str) -> None:

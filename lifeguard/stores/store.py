@@ -150,6 +150,8 @@ class Store:
             return otherwise
         job = Job("ask", world, (question, *what))
         self.tell(job, wait=True)
+        if job.lost and job.done is None:  # by a connection that had been lost before: there may be another
+            job = self.tell(Job("ask", world, (question, *what)), wait=True)
         if job.error is not None:
             raise job.error
         return otherwise if job.lost or job.done is not None else job.result

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from findings import said
+from postgresql import PostgreSQL
 from stores_elsewhere import create, delete, held, watching
 from stores_processes import run
 
@@ -84,8 +85,8 @@ def test_a_database_that_goes_away_again_while_it_is_told(
         killed_while_it_is_locked(left)
         monkeypatch.setattr(Store, "transact", fails_once)
         store = store_of(replace(ledger, lease=14.0))
-        assert (False, [".waiting"]) == (store.flush(), left.files())
-        assert (True, []) == (store.flush(), left.files())
+        assert store.flush()
+        assert (["gone"], []) == (failures, left.files())
         assert ["waits"] == held(watched)
         delete("waits")
     assert [] == said(watched)
@@ -147,4 +148,59 @@ def test_two_settings_of_one_database_in_one_process(sqlite: str, room: Path, mo
         store._again_at = 0.0
         delete("waits")
     assert [] == said(watched)
+    assert [] == list(room.iterdir())
+
+
+def test_a_database_that_was_away_when_a_worker_joined(postgresql: PostgreSQL, room: Path) -> None:
+    """It does its work and ends; what it did is told when somebody reaches the ledger."""
+    ledger = Ledger(postgresql.database(), waiting_room=str(room), patience=10)
+    with watching(ledger) as watched:
+        left = Left(ledger, shared(watched).ident, room)
+        postgresql.stop()
+        try:
+            assert 0 == run("join_without_it", ledger.url, left.scope, str(room))
+            assert [".waiting"] == left.files()
+        finally:
+            postgresql.start()
+        assert 0 == left.somebody_comes()
+        assert ["kept"] == held(watched)
+        delete("kept")
+    assert [] == said(watched)
+    assert (2, 2) == (watched.watched["image"].acquired, watched.watched["image"].released)
+    let_go()
+
+
+def test_others_that_stay_in_the_way(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction is tried a bounded number of times, and the error says what the database said."""
+    monkeypatch.setattr(databases, "TRIES", 4)
+    monkeypatch.setattr(databases, "BUSY", 10)
+    again: list[None] = []
+    database = databases.Database(Ledger(sqlite))
+    database.prepare()
+    with contextlib.closing(sqlite3.connect(sqlite.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with (
+            database.connect() as connection,
+            pytest.raises(Unreachable, match=r"^OperationalError: database is locked$"),
+        ):
+            databases.in_transaction(connection, lambda _: pytest.fail("it is locked"), lambda: again.append(None))
+    assert 3 == len(again)
+
+
+def test_a_locked_file_is_told_later(sqlite: str, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was done while another connection kept the file for longer than all tries is told in its order."""
+    monkeypatch.setattr(databases, "TRIES", 2)
+    monkeypatch.setattr(databases, "BUSY", 10)
+    with watching(Ledger(sqlite, waiting_room=str(room))) as watched:
+        create("before")
+        with contextlib.closing(sqlite3.connect(sqlite.removeprefix("sqlite:///"), isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            create("meanwhile")
+            delete("before")
+            delete("before")
+            assert 1 == len(list(room.iterdir()))
+            other.execute("ROLLBACK")
+        assert ["meanwhile"] == held(watched)
+        delete("meanwhile")
+    assert ["LG103 image 'before'"] == said(watched)
     assert [] == list(room.iterdir())
