@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
-from lifeguard import Resource, Scope, acquires, releases, scope
+from lifeguard import Resource, Scope, acquires, releases, scope, uses
 from lifeguard.stores import Ledger
 
 image = Resource("image")
@@ -20,6 +20,12 @@ def create(name: str) -> int:
 @releases(image, key="name")
 def delete(name: str) -> int:
     """Delete one; gives the process that did."""
+    return os.getpid()
+
+
+@uses(image, key="name")
+def look_at(name: str) -> int:
+    """Use one; gives the process that did."""
     return os.getpid()
 
 

@@ -70,6 +70,7 @@ class Store:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._count = 0
         self._committed = 0  # so many transactions were
+        self._adopted = False  # whether what dead processes left waiting has been told
         self._counting = threading.Lock()
         self._connection: Connection | None = None
         self._current: Connection | None = None  # while a transaction runs
@@ -150,6 +151,8 @@ class Store:
             return otherwise
         job = Job("ask", world, (question, *what))
         self.tell(job, wait=True)
+        if job.lost and job.done is None:  # by a connection that had been lost before: there may be another
+            job = self.tell(Job("ask", world, (question, *what)), wait=True)
         if job.error is not None:
             raise job.error
         return otherwise if job.lost or job.done is not None else job.result
@@ -281,7 +284,13 @@ class Store:
             number = in_transaction(self._connection, lambda one: processes.register(one, self.process, lease, now))
             self._speak_as(replace(self.process, number=number))
             self.ever_reached = True
-            self.room.adopt()
+        if not self._adopted:
+            self._adopted = True  # before: what is adopted is told through this connection
+            try:
+                self.room.adopt()
+            except Unreachable:
+                self._adopted = False
+                raise
         return self._connection
 
     def _speak_as(self, process: processes.Process) -> None:

@@ -8,17 +8,21 @@ same ledger.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
-from lifeguard.data import field_names
+from lifeguard.data import field_names, replace
 from lifeguard.keys import problem_text
 from lifeguard.stores import processes
 from lifeguard.stores.books import SharedBook
+from lifeguard.stores.database import Unreachable
 from lifeguard.stores.jobs import Job
 from lifeguard.stores.lines import StepLines, line_of
 
@@ -26,9 +30,15 @@ if TYPE_CHECKING:
     from lifeguard.stores.store import Store
     from lifeguard.stores.worlds import World
 
+_LOGGER: Final = logging.getLogger("lifeguard")
+
 VERSION: Final = 1
 AT_ONCE: Final = 200
 """So many steps that have waited are told in one transaction."""
+
+
+_IN_USE: Final[set[Path]] = set()
+"""The files that stores of this process are writing now: one database may have several, under different settings."""
 
 
 class WaitingRoom:
@@ -74,6 +84,7 @@ class WaitingRoom:
     def _write(self, told: dict[str, Any]) -> None:
         if self._fd is None:
             self._path = folder(self._store) / f"{self._store.ledger.fingerprint}-{self._store.process.ident}.waiting"
+            _IN_USE.add(self._path)
             self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             if os.fstat(self._fd).st_size == 0:
                 process = self._store.process
@@ -136,15 +147,17 @@ class WaitingRoom:
         if self._path is not None:
             with contextlib.suppress(OSError):
                 self._path.unlink()
+            _IN_USE.discard(self._path)
         self._path, self._told, self.waiting = None, 0, 0
 
     def leave(self) -> None:
         """The process ends; what still waits stays in its file."""
         if not self.waiting:
             self._empty()
-        elif self._fd is not None:
+        elif self._fd is not None and self._path is not None:
             os.close(self._fd)
             self._fd = None
+            _IN_USE.discard(self._path)
 
     # -- of the dead ------------------------------------------------------------------------------------------------------------
 
@@ -155,18 +168,36 @@ class WaitingRoom:
             Unreachable: it does not answer.
         """
         for path in left_behind(self._store):
-            mine = path.with_suffix(f".{self._store.process.ident}")
-            try:
-                path.rename(mine)  # of two that find it, one gets it
-            except OSError:
-                continue
-            lines = _complete(mine.read_bytes())
-            process = _process_in(lines[0])
-            with self._store.speaking_for(process):
-                reader = WaitingRoom(self._store)
-                for start in range(1, len(lines), AT_ONCE):
-                    reader._tell([json.loads(line) for line in lines[start : start + AT_ONCE]])
-            mine.unlink()
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                if _claimed(file):  # of two that find it, one tells it; the other's claim ends with its process
+                    try:
+                        self._tell_for_the_dead(_complete(file.read()))
+                    except Unreachable:
+                        raise
+                    except Exception as error:  # it is damaged: kept for whoever can read it, and told once
+                        kept = path.replace(path.with_suffix(".unreadable"))
+                        _LOGGER.warning(
+                            "events of a dead process cannot be read, and stay in %s: %s", kept, problem_text(error)
+                        )
+                    else:
+                        path.unlink()
+
+    def _tell_for_the_dead(self, lines: list[bytes]) -> None:
+        with self._store.speaking_for(_process_in(lines[0])):
+            reader = WaitingRoom(self._store)
+            for start in range(1, len(lines), AT_ONCE):
+                reader._tell([json.loads(line) for line in lines[start : start + AT_ONCE]])
+
+
+def _claimed(file: IO[bytes]) -> bool:
+    """Whether this process is the one that tells a file: nobody else does, or has."""
+    if find_spec("fcntl") is not None:
+        fcntl = importlib.import_module("fcntl")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return os.fstat(file.fileno()).st_nlink > 0
 
 
 def _some(file: Any) -> Iterator[list[bytes]]:
@@ -207,6 +238,11 @@ def folder(store: Store) -> Path:
     return path
 
 
+def _same(one: processes.Process, other: processes.Process) -> bool:
+    """Whether two records are of one process, as its system knows it: a number alone is also another container's."""
+    return replace(one, number=0, ident="") == replace(other, number=0, ident="")
+
+
 def left_behind(store: Store) -> list[Path]:
     """The files that dead processes of this host left for the same ledger, and this one when it let go of it."""
     try:
@@ -217,7 +253,7 @@ def left_behind(store: Store) -> list[Path]:
     for path in found:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, IndexError):
             process = _process_in(_complete(path.read_bytes())[0])
-            let_go = process.pid == store.process.pid  # this very process, which had let go of the ledger
+            let_go = _same(process, store.process) and path not in _IN_USE  # by this very process
             if process.ident != store.process.ident and (let_go or processes.is_gone(process)):
                 dead.append(path)
     return dead

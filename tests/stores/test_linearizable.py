@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import pytest
 from findings import said
-from stores_elsewhere import create, delete, watching
+from stores_elsewhere import create, delete, look_at, watching
 from stores_processes import hear, say, start
 
 from lifeguard import scope
@@ -20,6 +20,7 @@ from lifeguard.stores import shared
 
 WORKERS = 4
 STEPS = 15
+CALLS = {call.__name__: call for call in (create, look_at, delete)}
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -33,6 +34,7 @@ def test_one_order_that_agrees_with_real_time(url: str, seed: int) -> None:
         for worker in workers:
             say(worker)
         told = [line.split() for worker in workers for line in worker.communicate()[0].splitlines()]
+    assert set(CALLS) == {verb for verb, *_ in told}
     calls = sorted((int(number), int(began), int(ended), verb, key) for verb, key, began, ended, number in told)
     assert WORKERS * STEPS == len(calls)
     assert len(calls) == len({number for number, *_ in calls})
@@ -45,6 +47,6 @@ def test_one_order_that_agrees_with_real_time(url: str, seed: int) -> None:
 
     with scope("one after the other", on_violation="record") as alone:
         for _, _, _, verb, key in calls:
-            (create if verb == "create" else delete)(key)
+            CALLS[verb](key)
     assert Counter(said(alone)) == Counter(said(watched))
     assert alone.watched == watched.watched
