@@ -42,7 +42,8 @@ tests/command_line/test_sample_project.py
 tests/faults/test_example.py tests/faults/test_plugin.py tests/pytest_plugin/test_baseline.py tests/pytest_plugin/test_reports.py
 tests/pytest_plugin/test_runners.py tests/reporting/test_journal_everything.py tests/state_machines
 tests/stores/test_distributed.py tests/stores/test_propagation_celery.py tests/stores/test_propagation_xdist.py
-tests/stores/test_same_semantics.py
+tests/stores/test_same_semantics.py tests/stores/test_faults.py tests/stores/test_orphans.py tests/stores/test_waiting.py
+tests/stores/test_linearizable.py tests/command_line/test_run_as_python.py
 """.split()
 """What starts programs and whole test runs of its own takes as long as all the rest. The oldest Python runs it; the others do
 where arguments are given (`nox -s tests-3.13 -- -n auto`).
