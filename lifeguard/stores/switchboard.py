@@ -107,6 +107,7 @@ class Switchboard:
         steps: Iterable[tuple[Kind, Key]] = (),
     ) -> list[Finding]:
         """A call has ended."""
+        acts.sort(key=lambda act: act.verb.value)  # observers see them in this order, wherever each goes
         spans, steps = tuple(spans), tuple(steps)
         worlds = worlds_of(call.chain)
         begun = [world for world in call.elsewhere or () if world not in worlds]

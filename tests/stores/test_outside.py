@@ -13,7 +13,7 @@ from stores_elsewhere import image
 
 import lifeguard
 import lifeguard.stores
-from lifeguard import acquires, held, released, releases, tracks
+from lifeguard import acquires, held, released, releases, tracks, uses
 from lifeguard.stores import Ledger
 
 
@@ -171,3 +171,29 @@ def test_the_state_of_an_object_is_not_compared_and_that_is_said(ledger: Ledger)
     assert watched.verdict.warnings[0].message.endswith(
         "Fake is not compared: other processes may hold what is in the same ledger"
     )
+
+
+def test_memory_is_as_ever_beside_it(ledger: Ledger) -> None:
+    """Once a shared scope was open, what goes to the memory of the process is told as before: in the order of the verbs."""
+    with lifeguard.scope("shared", ledger=ledger, on_violation="record"):
+        pass
+    seen: list[str] = []
+
+    class Order:
+        def began(self, call: object) -> None: ...
+
+        def event(self, event: lifeguard.Event) -> None:
+            seen.extend(act.verb.name for act in event.acts)
+
+        def closed(self, verdict: object) -> None: ...
+
+    @acquires(image, key="new")
+    @releases(image, key="old")
+    @uses(image, key="old")
+    def replace(old: str, new: str) -> None: ...
+
+    with lifeguard.scope("memory", observers=[Order()], on_violation="record") as watched:
+        create("a")
+        replace("a", "b")
+    assert ["ACQUIRE", "USE", "RELEASE", "ACQUIRE"] == seen
+    assert ["LG101 image 'b'"] == said(watched)
